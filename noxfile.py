@@ -1,0 +1,144 @@
+"""Checks, each in an environment of its own: `nox` runs the usual ones, `nox -s NAME` one of them.
+
+Tests run against the built wheel in a copy of what they need, so that nothing is taken from the checkout by
+accident. pip is the only installer that is asked for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests", "docs", "examples", "build"]
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml("pyproject.toml")
+PAGE_TESTS = ("test_docs.py", "test_examples.py")
+"""Tests of the pages and of the examples: they have sessions of their own."""
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of one dependency group."""
+    return [str(requirement) for requirement in nox.project.dependency_groups(PROJECT, name)]
+
+
+def install_wheel(session: nox.Session, *requirements: str, extras: str = "[cli,emulator]") -> None:
+    """Build the wheel and install it with what goes with it, in place of any older build."""
+    folder = Path(session.create_tmp()) / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    (wheel,) = folder.glob("*.whl")
+    session.install("-q", f"{wheel}{extras}", *requirements)
+    session.install("-q", "--force-reinstall", "--no-deps", str(wheel))
+
+
+def go_to_copy(session: nox.Session, *names: str, leave_out: tuple[str, ...] = ()) -> None:
+    """Copy files and folders to a place where the package's source is not, and work there."""
+    place = Path(session.create_tmp()) / "copy"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    for name in names:
+        source = ROOT / name
+        if source.is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__", *leave_out)
+            shutil.copytree(source, place / name, ignore=unwanted)
+        else:
+            shutil.copy2(source, place / name)
+    session.chdir(place)
+    session.run(
+        "python",
+        "-c",
+        "import pathlib, sys, veo_async; "
+        "sys.exit(pathlib.Path(sys.prefix) not in pathlib.Path(veo_async.__file__).parents)",
+    )
+
+
+def run_tests(session: nox.Session) -> None:
+    """Run the tests of the package against its wheel."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "examples", "pyproject.toml", leave_out=PAGE_TESTS)
+    session.run("pytest", "tests", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format and the layers of the house."""
+    session.install("-q", *group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-logo")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Two type checkers at their strictest, and the share of the public names that have types."""
+    install_wheel(session, *group("types"))
+    session.run("mypy")
+    python = Path(session.bin) / "python"
+    session.run("pyright", "--pythonpath", str(python))
+    go_to_copy(session, "pyproject.toml")
+    session.run("pyright", "--pythonpath", str(python), "--verifytypes", "veo_async", "--ignoreexternal")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, on the interpreter that runs nox."""
+    run_tests(session)
+
+
+@nox.session(name="tests-on", python=["3.11", "3.12", "3.13"])
+def tests_on(session: nox.Session) -> None:
+    """The tests, on each interpreter that is there: `nox -s tests-on` or `nox -s tests-on-3.12`."""
+    run_tests(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every Python snippet of the README and the pages against the emulator."""
+    install_wheel(session, *group("docs"))
+    go_to_copy(session, "tests", "examples", "docs", "README.md", "pyproject.toml")
+    session.run("pytest", "tests/test_docs.py", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run every example against the emulator."""
+    install_wheel(session, *group("examples"), *group("test"))
+    go_to_copy(session, "tests", "examples", "pyproject.toml")
+    session.run("pytest", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; arguments after `--` go to the benchmark."""
+    install_wheel(session)
+    go_to_copy(session, "benchmarks")
+    session.run("python", "benchmarks/check_overhead.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the source archive, the wheel from it, and look into both."""
+    folder = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("-q", "build>=1.2", "twine>=6.1")
+    session.run("python", "-m", "build", "--outdir", str(folder), str(ROOT))
+    archives = sorted(str(path) for path in folder.iterdir())
+    session.run("twine", "check", "--strict", *archives)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    foreign = [name for name in names if not name.startswith(("veo_async/", "veo_async-"))]
+    if foreign or "veo_async/py.typed" not in names or not any(name.endswith("/LICENSE") for name in names):
+        session.error(f"{wheel.name} lacks py.typed or LICENSE, or holds what it should not: {foreign}")
+    install_wheel(session, extras="")
+    go_to_copy(session)
+    session.run("python", "-W", "error", "-c", "from veo_async import *")

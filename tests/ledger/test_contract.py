@@ -1,0 +1,308 @@
+"""What both ledgers promise alike."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
+from veo_async.errors import InvalidRequestError, LedgerError
+from veo_async.ledger import Ledger
+from veo_async.ledger.records import FileRecord, MoveRecord
+from veo_async.models import Filtered, JobId, Result, Succeeded, Unknown, Video, Withdrawn
+
+from .samples import PNG, REJECTED, SUCCEEDED, UNKNOWN, job, move
+
+pytestmark = pytest.mark.anyio
+
+
+async def bytes_of(ledger: Ledger, sha256: str) -> bytes:
+    content = await ledger.content(sha256)
+    return content.read_bytes() if isinstance(content, Path) else content
+
+
+async def test_a_job_comes_back_as_it_was_kept(ledger: Ledger) -> None:
+    record = job(key="scene-1")
+    assert await ledger.add(record) == record
+    assert await ledger.get(record.id) == record
+    assert await ledger.select() == [record]
+
+
+async def test_an_unknown_job_is_none(ledger: Ledger) -> None:
+    assert await ledger.get(JobId("nobody")) is None
+    assert await ledger.find("gptproto", "operations/1") is None
+    assert list(await ledger.files(JobId("nobody"))) == []
+    assert list(await ledger.moves(JobId("nobody"))) == []
+
+
+async def test_a_job_goes_its_whole_way(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    armed = await ledger.apply(move(record, Move.ARMED, 1.5))
+    assert armed == evolve(record, state=State.ARMED, attempts=1, armed_at=1.5)
+    running = await ledger.apply(move(record, Move.STARTED, 2.5, name="operations/1"))
+    assert running == evolve(armed, state=State.RUNNING, operation="operations/1", accepted_at=2.5)
+    done = await ledger.apply(move(record, Move.SUCCEEDED, 3.5, outcome=SUCCEEDED))
+    assert done == evolve(running, state=State.SUCCEEDED, outcome=SUCCEEDED, finished_at=3.5)
+    assert await ledger.get(record.id) == done
+    assert await ledger.find("gptproto", "operations/1") == done
+    assert await ledger.find("vertex", "operations/1") is None
+
+
+async def test_every_move_is_recorded_as_proof(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    for at, what in enumerate((Move.ARMED, Move.NOT_STARTED, Move.ARMED)):
+        await ledger.apply(move(record, what, at + 0.1))
+    assert list(await ledger.moves(record.id)) == [
+        MoveRecord(job_id=record.id, move=Move.ARMED, at=0.1),
+        MoveRecord(job_id=record.id, move=Move.NOT_STARTED, at=1.1),
+        MoveRecord(job_id=record.id, move=Move.ARMED, at=2.1),
+    ]
+    again = await ledger.get(record.id)
+    assert again is not None
+    assert (again.state, again.attempts) == (State.ARMED, 2)
+
+
+async def test_an_illegal_move_raises_and_changes_nothing(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    with pytest.raises(IllegalTransitionError, match="queued cannot meet started"):
+        await ledger.apply(move(record, Move.STARTED, name="operations/1"))
+    assert await ledger.get(record.id) == record
+    assert list(await ledger.moves(record.id)) == []
+    assert await ledger.find("gptproto", "operations/1") is None
+
+
+async def test_an_outcome_of_another_move_is_refused(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    with pytest.raises(IllegalTransitionError):
+        await ledger.apply(move(record, Move.TAKEN_BACK, outcome=REJECTED))
+    assert await ledger.get(record.id) == record
+
+
+async def test_an_adopted_job_is_unknown_no_more(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    await ledger.apply(move(record, Move.ARMED))
+    lost = await ledger.apply(move(record, Move.SILENCED, outcome=UNKNOWN))
+    assert (lost.outcome, lost.finished_at) == (UNKNOWN, None)
+    adopted = await ledger.apply(move(record, Move.STARTED, name="operations/1"))
+    assert (adopted.state, adopted.outcome) == (State.RUNNING, None)
+    assert await ledger.get(record.id) == adopted
+
+
+async def test_a_job_cannot_run_without_a_name_nor_lose_it(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    await ledger.apply(move(record, Move.ARMED))
+    with pytest.raises(LedgerError, match="without an operation name"):
+        await ledger.apply(move(record, Move.STARTED))
+    await ledger.apply(move(record, Move.STARTED, name="operations/1"))
+    with pytest.raises(LedgerError, match="cannot become operations/2"):
+        await ledger.apply(move(record, Move.SUCCEEDED, name="operations/2", outcome=SUCCEEDED))
+    running = await ledger.find("gptproto", "operations/1")
+    assert running is not None
+    assert running.state is State.RUNNING
+
+
+async def test_an_unknown_job_cannot_move(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="not in this ledger") as caught:
+        await ledger.apply(move(job(), Move.ARMED))
+    assert caught.value.job_id is not None
+
+
+async def test_the_same_id_twice_is_refused(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    with pytest.raises(LedgerError, match="already"):
+        await ledger.add(record)
+
+
+async def test_the_same_key_is_the_same_job(ledger: Ledger) -> None:
+    first = await ledger.add(job(key="scene-1"))
+    await ledger.apply(move(first, Move.ARMED))
+    second = await ledger.add(job(key="scene-1"))
+    assert (second.id, second.state) == (first.id, State.ARMED)
+    assert len(await ledger.select()) == 1
+
+
+async def test_another_request_under_a_key_is_refused(ledger: Ledger) -> None:
+    first = await ledger.add(job(key="scene-1"))
+    with pytest.raises(InvalidRequestError) as caught:
+        await ledger.add(job("Another prompt", key="scene-1"))
+    assert (caught.value.reason, caught.value.field) == ("key_reuse", "idempotency_key")
+    assert caught.value.job_id == first.id
+
+
+async def test_an_operation_belongs_to_one_job(ledger: Ledger) -> None:
+    first, second = await ledger.add(job()), await ledger.add(job())
+    for record in (first, second):
+        await ledger.apply(move(record, Move.ARMED))
+    await ledger.apply(move(first, Move.STARTED, name="operations/1"))
+    with pytest.raises(LedgerError, match="another job") as caught:
+        await ledger.apply(move(second, Move.STARTED, name="operations/1"))
+    assert (caught.value.job_id, caught.value.operation) == (second.id, "operations/1")
+    again = await ledger.get(second.id)
+    assert again is not None
+    assert (again.state, again.operation) == (State.ARMED, None)
+    assert [entry.move for entry in await ledger.moves(second.id)] == [Move.ARMED]
+
+
+async def test_the_same_operation_of_two_providers_is_two_jobs(ledger: Ledger) -> None:
+    for provider in ("gptproto", "vertex"):
+        await ledger.add(job(provider=provider, state=State.RUNNING, operation="operations/1"))
+    assert len(await ledger.select({State.RUNNING})) == 2
+
+
+async def test_attaching_again_finds_the_job_that_has_the_operation(ledger: Ledger) -> None:
+    known = await ledger.add(job(state=State.RUNNING, operation="operations/1", request=None, digest=""))
+    new = job(state=State.RUNNING, operation="operations/2", request=None, digest="")
+    again = job(state=State.RUNNING, operation="operations/1", request=None, digest="")
+    assert list(await ledger.add_many([again, new, new])) == [known, new, new]
+    assert len(await ledger.select()) == 2
+
+
+async def test_add_many_is_all_or_nothing(ledger: Ledger) -> None:
+    await ledger.add(job(key="taken"))
+    good, bad = job("One", key="free"), job("Another prompt", key="taken")
+    with pytest.raises(InvalidRequestError):
+        await ledger.add_many([good, bad])
+    assert len(await ledger.select()) == 1
+    assert await ledger.add(good) == good
+
+
+async def test_select_gives_the_states_asked_for_oldest_first(ledger: Ledger) -> None:
+    records = [await ledger.add(job(created_at=float(10 - n))) for n in range(4)]
+    await ledger.apply(move(records[1], Move.TAKEN_BACK, outcome=Withdrawn()))
+    await ledger.apply(move(records[2], Move.ARMED))
+    assert [record.id for record in await ledger.select()] == [record.id for record in records]
+    chosen = await ledger.select({State.QUEUED, State.WITHDRAWN})
+    assert [record.id for record in chosen] == [records[0].id, records[1].id, records[3].id]
+    assert list(await ledger.select(())) == []
+
+
+async def test_jobs_found_armed_are_unknown_after_opening(ledger: Ledger) -> None:
+    record, other = await ledger.add(job()), await ledger.add(job())
+    await ledger.apply(move(record, Move.ARMED, 2.5))
+    await ledger.close()
+    await ledger.open()
+    found = await ledger.get(record.id)
+    assert found is not None
+    assert (found.state, found.armed_at, found.attempts) == (State.UNKNOWN, 2.5, 1)
+    assert isinstance(found.outcome, Unknown)
+    assert (found.outcome.reason, found.outcome.billed) == ("crashed", "unknown")
+    assert [entry.move for entry in await ledger.moves(record.id)] == [Move.ARMED, Move.SILENCED]
+    assert await ledger.get(other.id) == other
+
+
+async def test_files_replace_each_other_by_index(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    files = [
+        FileRecord(job_id=record.id, index=n, path=f"/out/{n}.mp4", sha256="ab" * 32, size=n + 5, stored_at=2.5)
+        for n in (1, 0)
+    ]
+    for file in files:
+        await ledger.add_file(file)
+    later = evolve(files[0], path="/out/new.mp4")
+    await ledger.add_file(later)
+    assert list(await ledger.files(record.id)) == [files[1], later]
+    with pytest.raises(LedgerError, match="not in this ledger"):
+        await ledger.add_file(evolve(files[0], job_id=JobId("nobody")))
+
+
+async def test_content_comes_back_whole(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    assert sha256 == hashlib.sha256(PNG).hexdigest()
+    assert await ledger.keep(PNG) == sha256
+    assert await bytes_of(ledger, sha256) == PNG
+
+
+@pytest.mark.parametrize("name", ["0" * 64, "../jobs.db", ""])
+async def test_content_that_is_not_kept_is_an_error(ledger: Ledger, name: str) -> None:
+    with pytest.raises(LedgerError, match="not kept here"):
+        await ledger.content(name)
+
+
+async def test_media_are_dropped_once_the_job_is_accepted(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    record = await ledger.add(job(image=sha256))
+    await ledger.apply(move(record, Move.ARMED))
+    assert await bytes_of(ledger, sha256) == PNG
+    await ledger.apply(move(record, Move.STARTED, name="operations/1"))
+    with pytest.raises(LedgerError):
+        await ledger.content(sha256)
+    running = await ledger.get(record.id)
+    assert running is not None
+    assert running.request == record.request
+
+
+async def test_media_are_dropped_once_the_job_is_final(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    record = await ledger.add(job(image=sha256))
+    await ledger.apply(move(record, Move.TAKEN_BACK, outcome=Withdrawn()))
+    with pytest.raises(LedgerError):
+        await ledger.content(sha256)
+
+
+async def test_media_of_an_unknown_job_stay(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    record = await ledger.add(job(image=sha256))
+    await ledger.apply(move(record, Move.ARMED))
+    await ledger.apply(move(record, Move.SILENCED, outcome=UNKNOWN))
+    assert await bytes_of(ledger, sha256) == PNG
+
+
+async def test_media_stay_while_another_job_needs_them(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    first = await ledger.add(job(image=sha256))
+    await ledger.keep(PNG)
+    second = await ledger.add(job(image=sha256))
+    await ledger.apply(move(first, Move.TAKEN_BACK, outcome=Withdrawn()))
+    assert await bytes_of(ledger, sha256) == PNG
+    await ledger.apply(move(second, Move.TAKEN_BACK, outcome=Withdrawn()))
+    with pytest.raises(LedgerError):
+        await ledger.content(sha256)
+
+
+async def test_media_stay_between_keep_and_add(ledger: Ledger) -> None:
+    """A new job's media must not go with an old job that has the same, before the new job is kept."""
+    sha256 = await ledger.keep(PNG)
+    first = await ledger.add(job(image=sha256))
+    await ledger.keep(PNG)
+    await ledger.apply(move(first, Move.TAKEN_BACK, outcome=Withdrawn()))
+    second = await ledger.add(job(image=sha256))
+    assert await bytes_of(ledger, sha256) == PNG
+    await ledger.apply(move(second, Move.ARMED))
+    assert await bytes_of(ledger, sha256) == PNG
+
+
+async def test_media_of_a_job_known_by_its_key_are_not_kept_twice(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    first = await ledger.add(job(key="scene-1", image=sha256))
+    await ledger.apply(move(first, Move.TAKEN_BACK, outcome=Withdrawn()))
+    await ledger.keep(PNG)
+    again = await ledger.add(job(key="scene-1", image=sha256))
+    assert again.id == first.id
+    with pytest.raises(LedgerError):
+        await ledger.content(sha256)
+
+
+async def test_videos_that_came_inside_an_answer_stay(ledger: Ledger) -> None:
+    record = await ledger.add(job(state=State.RUNNING, operation="operations/1"))
+    sha256 = await ledger.keep(b"a whole video")
+    outcome = Succeeded(result=Result(videos=(Video(sha256=sha256, mime_type="video/mp4"),)))
+    await ledger.apply(move(record, Move.SUCCEEDED, outcome=outcome))
+    # An extension of that video lets go of its own media, not of the other job's result.
+    extension = await ledger.add(job(image=sha256))
+    await ledger.apply(move(extension, Move.TAKEN_BACK, outcome=Withdrawn()))
+    assert await bytes_of(ledger, sha256) == b"a whole video"
+
+
+async def test_what_the_provider_said_is_kept_to_the_letter(ledger: Ledger) -> None:
+    outcome = Filtered(reasons=("violence",), count=2, raw={"a": [1, None, "ü\ud800"]})
+    record = await ledger.add(job(state=State.RUNNING, operation="operations/ü"))
+    await ledger.apply(move(record, Move.FILTERED, outcome=outcome))
+    found = await ledger.get(record.id)
+    assert found is not None
+    assert found.outcome == outcome
+
+
+async def test_closing_twice_is_fine(ledger: Ledger) -> None:
+    await ledger.close()
+    await ledger.close()

@@ -1,0 +1,1 @@
+"""Tests of the edge against servers on this machine that behave and misbehave."""

@@ -1,0 +1,168 @@
+"""From flags to a provider, the emulator started where it is asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import attrs
+from attrs import frozen
+
+from veo_async.cli.flags import Brakes, EmulatorFlags, ProviderFlags
+from veo_async.dialects.gemini import GeminiDialect
+from veo_async.emulator import Emulator, Waiting
+from veo_async.errors import ConfigurationError
+from veo_async.options import Limits, PollPolicy, Rate
+from veo_async.origins import read_base_url
+from veo_async.providers import Provider
+
+__all__ = ["EMULATOR", "Backend", "limits_of", "look_of", "open_backend", "provider_of"]
+
+EMULATOR = "emulator"
+_EMULATOR_SPREAD = 0.3
+_MINUTE = 60.0
+_FINEST = 1000
+
+
+@frozen(kw_only=True)
+class Backend:
+    """Who makes the videos, and how its operations are best checked."""
+
+    provider: Provider
+    poll: PollPolicy
+
+
+@asynccontextmanager
+async def open_backend(
+    flags: ProviderFlags, brakes: Brakes, emulator: EmulatorFlags, folder: Path
+) -> AsyncGenerator[Backend, None]:
+    """Return the provider that the flags and the environment speak of; an emulator lives until the end.
+
+    Args:
+        flags: Which provider.
+        brakes: Its limits.
+        emulator: How an emulator behaves.
+        folder: Where an emulator keeps its state, so that a later run finds its operations again.
+
+    Raises:
+        ConfigurationError: something must be set differently; says what.
+    """
+    if flags.provider != EMULATOR:
+        yield Backend(provider=provider_of(flags, brakes), poll=PollPolicy())
+        return
+    _refuse_emulator_flags(flags)
+    waiting = Waiting.lognormal(emulator.emulator_waiting, _EMULATOR_SPREAD)
+    async with Emulator(
+        waiting=waiting,
+        time_scale=emulator.emulator_time_scale,
+        clip=emulator.emulator_clip,
+        state=folder / "emulator.db",
+    ) as service:
+        provider = Provider.gemini(
+            name=EMULATOR, api_key=service.key, base_url=service.base_url, limits=limits_of(brakes)
+        )
+        yield Backend(provider=provider, poll=_emulator_poll(emulator))
+
+
+def _refuse_emulator_flags(flags: ProviderFlags) -> None:
+    given = [name for name in ("base_url", "status_base_url", "key_file", "project", "location") if getattr(flags, name)]
+    if given:
+        raise ConfigurationError(
+            f"--provider emulator runs inside this process and takes no --{given[0].replace('_', '-')}; for one that "
+            "`veo-async emulate` started use --provider gemini --base-url URL"
+        )
+    if importlib.util.find_spec("av") is None:
+        raise ConfigurationError("the emulator makes real videos: pip install 'veo-async[emulator]'")
+
+
+def _emulator_poll(emulator: EmulatorFlags) -> PollPolicy:
+    expected = max(0.05, emulator.emulator_waiting / emulator.emulator_time_scale)
+    return PollPolicy(
+        expected=expected, spread=_EMULATOR_SPREAD, min_interval=min(1.0, expected / 4), max_interval=max(1.0, expected)
+    )
+
+
+def look_of(flags: ProviderFlags, brakes: Brakes) -> Provider:
+    """Return a provider to check requests against; nothing is started, so an emulator's has no place yet.
+
+    Raises:
+        ConfigurationError: something must be set differently; says what.
+    """
+    if flags.provider != EMULATOR:
+        return provider_of(flags, brakes)
+    _refuse_emulator_flags(flags)
+    return Provider.gemini(name=EMULATOR, api_key="not-used", base_url="http://127.0.0.1")
+
+
+def provider_of(flags: ProviderFlags, brakes: Brakes) -> Provider:
+    """Return a provider that is not the emulator.
+
+    Raises:
+        ConfigurationError: something must be set differently; says what.
+    """
+    try:
+        provider = Provider.from_env(
+            provider=flags.provider, base_url=flags.base_url, limits=limits_of(brakes), environ=_environment(flags)
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.message}{_hint(flags, error)}") from None
+    return _with_status_origin(provider, flags.status_base_url)
+
+
+def _environment(flags: ProviderFlags) -> dict[str, str]:
+    """Return the environment with what the flags say instead."""
+    given = {"VEO_PROJECT": flags.project, "VEO_LOCATION": flags.location}
+    if flags.key_file is not None:
+        given["VEO_API_KEY"] = _key_in(flags.key_file)
+    return {**os.environ, **{name: value for name, value in given.items() if value is not None}}
+
+
+def _key_in(path: Path) -> str:
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigurationError(f"--key-file {path} cannot be read: {reason}") from None
+    if not key:
+        raise ConfigurationError(f"--key-file {path} is empty")
+    return key
+
+
+def _hint(flags: ProviderFlags, error: ConfigurationError) -> str:
+    if flags.base_url is not None and "key" in error.message:
+        return "; a service on this machine wants a key, too: `veo-async emulate` prints its own"
+    return "; or try it without any key: --provider emulator" if "key" in error.message else ""
+
+
+def _with_status_origin(provider: Provider, status_base_url: str | None) -> Provider:
+    dialect = provider.dialect
+    if status_base_url is None:
+        return provider
+    if not isinstance(dialect, GeminiDialect):
+        raise ConfigurationError(f"--status-base-url: {provider.name} checks operations where it takes requests")
+    status = read_base_url(status_base_url, "--status-base-url", dialect.version)
+    return attrs.evolve(
+        provider, status_base_url=status, dialect=attrs.evolve(dialect, status_base_url=status)
+    )
+
+
+def limits_of(brakes: Brakes) -> Limits:
+    """Return the limits that were asked for, the library's own where none were."""
+    limits = Limits()
+    if brakes.submits_per_minute is not None:
+        limits = attrs.evolve(limits, submits=_rate(brakes.submits_per_minute, _MINUTE))
+    if brakes.checks_per_second is not None:
+        limits = attrs.evolve(limits, checks=_rate(brakes.checks_per_second, 1.0))
+    if brakes.max_in_flight is not None:
+        limits = attrs.evolve(limits, in_flight=brakes.max_in_flight)
+    return limits
+
+
+def _rate(number: float, window: float) -> Rate:
+    """Return a rate that may be a fraction: 0.5 a second is 1 in 2 seconds."""
+    ratio = Fraction(number).limit_denominator(_FINEST) or Fraction(1, _FINEST)
+    return Rate(ratio.numerator, per=window * ratio.denominator)

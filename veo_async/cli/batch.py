@@ -1,0 +1,98 @@
+"""`veo-async batch`: many requests from a file."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+from attrs import frozen
+
+from veo_async.cli.backend import look_of
+from veo_async.cli.batch_file import BatchFile, read_batch
+from veo_async.cli.campaign import Campaign, Settings
+from veo_async.cli.exits import Exit
+from veo_async.cli.identity import Again
+from veo_async.cli.planning import BrokenLinesError, plan_batch
+from veo_async.cli.preflight import Checked, preflight
+from veo_async.cli.reports import say
+from veo_async.cli.rows import Form, Trouble, form_of
+from veo_async.cli.words import count
+from veo_async.errors import ConfigurationError
+
+__all__ = ["Source", "open_batch", "run_batch", "tell_troubles"]
+
+_MOST_TROUBLES = 50
+_STDIN = "-"
+
+
+@frozen(kw_only=True)
+class Source:
+    """Where a batch comes from, and how it is read."""
+
+    file: str
+    form: Form | None = None
+    model: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """What paths of media are relative to."""
+        return Path.cwd() if self.file == _STDIN else Path(self.file).absolute().parent
+
+
+def open_batch(source: Source) -> BatchFile:
+    """Read a batch file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or there is nothing in it.
+    """
+    content = _content(source.file)
+    form = source.form or form_of(source.file, content)
+    batch = read_batch(content, form, folder=source.folder, model=source.model)
+    if not batch.lines and not batch.troubles:
+        raise ConfigurationError(f"{source.file} holds no request: write one a line")
+    return batch
+
+
+def _content(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+
+
+async def run_batch(source: Source, settings: Settings, *, again: Again, keep_going: bool) -> Exit:
+    """Run a batch file and return the exit status.
+
+    Raises:
+        VeoError: it could not begin; nothing was sent.
+    """
+    batch = open_batch(source)
+    provider = look_of(settings.provider, settings.brakes)
+    checked = await anyio.to_thread.run_sync(preflight, batch, provider)
+    tell_troubles(source.file, checked)
+    if checked.troubles and (not keep_going or all(entry.trouble for entry in checked.entries)):
+        say("Nothing was sent. Mend the lines, or run the good ones with --keep-going.")
+        return Exit.USAGE
+    prepare = partial(plan_batch, checked.entries, again=again, keep_going=keep_going)
+    try:
+        return await Campaign(settings, prepare, manifest=True).run()
+    except BrokenLinesError as broken:
+        tell_troubles(source.file, Checked(entries=(), troubles=tuple(broken.troubles)))
+        say("Nothing was sent.")
+        return Exit.USAGE
+
+
+def tell_troubles(file: str, checked: Checked) -> None:
+    """Write every broken line with its number to standard error."""
+    name = "standard input" if file == _STDIN else file
+    for trouble in checked.troubles[:_MOST_TROUBLES]:
+        say(_sentence(name, trouble))
+    more = len(checked.troubles) - _MOST_TROUBLES
+    if more > 0:
+        say(f"… and {count(more, 'more problem')}")
+
+
+def _sentence(name: str, trouble: Trouble) -> str:
+    return f"{name}:{trouble.line}: {trouble.message}"

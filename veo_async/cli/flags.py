@@ -1,0 +1,77 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from attrs import field, frozen, validators
+from cyclopts import Group, Parameter
+
+__all__ = ["Brakes", "EmulatorFlags", "Output", "ProviderFlags"]
+
+_PROVIDER = Group("Provider", sort_key=2)
+_BRAKES = Group("Limits", sort_key=3)
+_EMULATOR = Group("With --provider emulator", sort_key=4)
+
+_more_than_zero = validators.optional(validators.gt(0))
+
+
+@Parameter(name="*", group=_PROVIDER)
+@frozen(kw_only=True)
+class ProviderFlags:
+    """Who makes the videos. The key comes from the environment or a file, never from a flag."""
+
+    provider: str | None = None
+    """gptproto, gemini, or emulator: a service inside this process, without key and cost. [env: VEO_PROVIDER]"""
+    base_url: str | None = None
+    """Where the service is. [env: VEO_BASE_URL]"""
+    status_base_url: str | None = None
+    """Where operations are checked, if that is another place."""
+    key_file: Path | None = None
+    """File with the key in it; else VEO_API_KEY or the provider's own variable counts."""
+    project: str | None = None
+    """Google Cloud project, for Vertex AI. [env: VEO_PROJECT]"""
+    location: str | None = None
+    """Google Cloud location, for Vertex AI. [env: VEO_LOCATION]"""
+
+
+@Parameter(name="*", group=_BRAKES)
+@frozen(kw_only=True)
+class Brakes:
+    """How fast, how many, how much."""
+
+    submits_per_minute: float | None = field(default=None, validator=_more_than_zero)
+    """Paid submits in any minute. Default: 50."""
+    checks_per_second: float | None = field(default=None, validator=_more_than_zero)
+    """Status checks in any second. Default: 20."""
+    max_in_flight: int | None = field(default=None, validator=_more_than_zero)
+    """Videos being made at once. Default: 500."""
+    max_cost: float | None = field(default=None, validator=_more_than_zero)
+    """US dollars, by estimate, that all jobs of the ledger may cost together; what would pass it is not sent."""
+    trace: Path | None = None
+    """Write what goes over the wire to this file as JSON lines, without keys."""
+
+
+@Parameter(name="*", group=_EMULATOR)
+@frozen(kw_only=True)
+class EmulatorFlags:
+    """How the emulator inside this process behaves."""
+
+    emulator_waiting: float = field(default=6.0, validator=validators.ge(0))
+    """Seconds a video takes, in the middle."""
+    emulator_time_scale: float = field(default=1.0, validator=validators.gt(0))
+    """How many times faster that passes."""
+    emulator_clip: Literal["full", "tiny"] = "full"
+    """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Output:
+    """Where to, and how it is told."""
+
+    out: Path = Path("veo-out")
+    """Folder for the videos; its jobs.db remembers what was sent."""
+    json: Annotated[bool, Parameter(negative="")] = False
+    """JSON lines on standard output, all else on standard error."""

@@ -1,0 +1,116 @@
+"""From a finished video to bytes or a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from veo_async.download import DownloadPolicy, StoredFile, file_name, save_bytes, save_video, stream_video
+from veo_async.errors import DownloadError
+from veo_async.ledger.ledger import Ledger
+from veo_async.ledger.records import FileRecord
+from veo_async.models import JobId, Result, Video
+from veo_async.providers import Provider
+from veo_async.transport import Transport
+
+__all__ = ["Delivery"]
+
+STREAM_BYTES = 256 << 10
+"""Chunks of a video that the ledger holds."""
+
+
+class Delivery:
+    """Stores and streams the videos of one provider, a few at a time."""
+
+    def __init__(self, provider: Provider, transport: Transport, ledger: Ledger) -> None:
+        self._provider = provider
+        self._transport = transport
+        self._ledger = ledger
+        self._slots = anyio.CapacityLimiter(provider.limits.downloads)
+        self._policy = DownloadPolicy(
+            own_origins=provider.credential_origins, download_hosts=provider.download_hosts
+        )
+
+    async def save_result(
+        self, result: Result, target: str | os.PathLike[str], *, overwrite: bool
+    ) -> list[Path]:
+        """Store all videos of a result and record them."""
+        paths: list[Path] = []
+        for video in result.videos:
+            path = _path_for(target, result.operation or "video", video.index, len(result.videos))
+            stored = await self.save(video, path, overwrite=overwrite)
+            if result.job_id is not None:
+                await self._record(JobId(result.job_id), video.index, stored)
+            paths.append(stored.path)
+        return paths
+
+    async def save_one(self, video: Video, target: str | os.PathLike[str], *, overwrite: bool) -> list[Path]:
+        """Store one video, whose job is not known."""
+        path = _path_for(target, video.uri or video.sha256 or "video", video.index, 1)
+        return [(await self.save(video, path, overwrite=overwrite)).path]
+
+    async def save(self, video: Video, path: Path, *, overwrite: bool) -> StoredFile:
+        """Store one video at `path`, whole or not at all."""
+        async with self._slots:
+            if video.uri is None:
+                return await save_bytes(await self._content(video), path, overwrite=overwrite)
+            candidates = self._provider.dialect.download(video.uri)
+            return await save_video(
+                self._transport, candidates, path, policy=self._policy, overwrite=overwrite
+            )
+
+    async def stream(self, video: Video) -> AsyncIterator[bytes]:
+        """Yield the bytes of a video."""
+        async with self._slots:
+            if video.uri is None:
+                async for chunk in _chunks(await self._content(video)):
+                    yield chunk
+                return
+            candidates = self._provider.dialect.download(video.uri)
+            async for chunk in stream_video(self._transport, candidates, policy=self._policy):
+                yield chunk
+
+    async def _content(self, video: Video) -> bytes | Path:
+        if video.data is not None:
+            return video.data
+        if video.sha256 is None:
+            raise DownloadError("the video has neither a URI nor content", reason="refused")
+        return await self._ledger.content(video.sha256)
+
+    async def _record(self, job_id: JobId, index: int, stored: StoredFile) -> None:
+        if await self._ledger.get(job_id) is None:
+            return  # a result of another session's job
+        await self._ledger.add_file(
+            FileRecord(
+                job_id=job_id,
+                index=index,
+                path=str(stored.path),
+                sha256=stored.sha256,
+                size=stored.size,
+                stored_at=time.time(),
+            )
+        )
+
+
+def _path_for(target: str | os.PathLike[str], operation: str, index: int, count: int) -> Path:
+    """Return where a video goes: into a folder under a name of its own, or exactly at `target`."""
+    text = os.fspath(target)
+    path = Path(text).absolute()
+    if text.endswith(("/", os.sep)) or path.is_dir() or not path.suffix:
+        return path / file_name(operation, index)
+    return path if count == 1 else path.with_stem(f"{path.stem}-{index + 1}")
+
+
+async def _chunks(content: bytes | Path) -> AsyncIterator[bytes]:
+    if isinstance(content, bytes):
+        for start in range(0, len(content), STREAM_BYTES):
+            yield content[start : start + STREAM_BYTES]
+        return
+    async with await anyio.open_file(content, "rb") as file:
+        while chunk := await file.read(STREAM_BYTES):
+            yield chunk

@@ -1,0 +1,79 @@
+"""The small protocol that every surface implements. No other floor asks which dialect it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from veo_async.answers import CheckAnswer, Listed, Refused, SubmitAnswer, Unreadable
+from veo_async.models import Problem, VideoRequest
+from veo_async.wire import Request, Response
+
+__all__ = ["Capabilities", "Dialect", "Problem"]
+
+
+@frozen(kw_only=True)
+class Capabilities:
+    """What a surface can do, so that nothing else needs to know its name."""
+
+    can_list: bool = False
+    """Answers one request with many operations."""
+    inline_videos: bool = False
+    """May put a video's bytes into the answer."""
+    url_only_media: bool = False
+    """Takes pictures as URLs only."""
+
+
+class Dialect(Protocol):
+    """How one surface writes requests and reads answers. Pure: no clock, no I/O, no randomness."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this surface can do."""
+        ...
+
+    def problems(self, request: VideoRequest, model: str) -> Sequence[Problem]:
+        """Return all that forbids sending `request` to `model`; empty when it can be sent."""
+        ...
+
+    def submit(self, request: VideoRequest, model: str, *, duration_as_string: bool = False) -> Request:
+        """Encode a submit; media of `request` are bytes of known size and type, or URIs."""
+        ...
+
+    def read_submit(self, response: Response, model: str) -> SubmitAnswer:
+        """Decode the answer to a submit to `model`."""
+        ...
+
+    def check(self, operation: str) -> Request:
+        """Encode a status check of one operation."""
+        ...
+
+    def read_check(self, response: Response, operation: str) -> CheckAnswer:
+        """Decode the answer to a check of `operation`."""
+        ...
+
+    def list_page(self, model: str, page_token: str | None) -> Request:
+        """Encode a request for a page of the operations of `model`; only where `can_list`."""
+        ...
+
+    def read_list(self, response: Response, model: str) -> Listed | Refused | Unreadable:
+        """Decode a page of operations."""
+        ...
+
+    def operation_name(self, given: str, model: str | None) -> str:
+        """Return the full name of an operation that somebody names, `model` filling in what is left out.
+
+        Raises:
+            InvalidRequestError: `given` is no operation name here, or needs a model.
+        """
+        ...
+
+    def model_of(self, operation: str) -> str:
+        """Return the model that a full operation name speaks of."""
+        ...
+
+    def download(self, uri: str) -> Sequence[Request]:
+        """Encode the requests for a video's bytes, to be tried in order while they answer 404."""
+        ...

@@ -1,0 +1,240 @@
+"""The Gemini format: Google's own, GPTProto's (seeds 001 and 003), and what compatible gateways speak.
+
+Submit `POST …/models/{model}:predictLongRunning`, status `GET …/models/{model}/operations/{id}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from attrs import evolve, field, frozen
+
+from veo_async.answers import (
+    Accepted,
+    CheckAnswer,
+    Empty,
+    Finished,
+    Listed,
+    Missing,
+    RefusalKind,
+    Refused,
+    Running,
+    SubmitAnswer,
+    Unreadable,
+)
+from veo_async.dialects import checks, fields, instances, operation_names, operations, refusals
+from veo_async.dialects.dialect import Capabilities
+from veo_async.dialects.excerpts import excerpt, without_base64
+from veo_async.dialects.fields import JsonObject
+from veo_async.errors import ProtocolError
+from veo_async.models import Media, Problem, VideoRequest
+from veo_async.wire import MAX_INLINE_BYTES, Request, Response
+
+__all__ = ["GeminiDialect", "gateway_uri"]
+
+_NOT_FOUND: Final = 404
+_GONE: Final = 410
+PAGE_SIZE: Final = 100
+"""Operations asked for in one page of a list."""
+
+_READ_HEADERS: Final = {"Accept": "application/json"}
+_SUBMIT_HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
+_DOWNLOAD_HEADERS: Final = {"Accept": "*/*"}
+
+_FILE: Final = re.compile(
+    r"/(?:upload/|download/)?v[0-9][a-z0-9]*/files/([A-Za-z0-9_-][A-Za-z0-9._~-]{0,254})(?::download)?(?:\?|$)"
+)
+_GOOGLE: Final = re.compile(r"https://generativelanguage\.googleapis\.com(?::443)?(?=/)", re.IGNORECASE)
+
+_NOT_FOUND_HINT: Final = "the model's name is retired or misspelt: model= takes any name"
+
+
+def gateway_uri(uri: str, base_url: str, version: str = "v1beta") -> str:
+    """Return where a gateway at `base_url` hands out the file that `uri` names at Google's host.
+
+    Seed 001's gateway answers Google's URI, which its key cannot open; seed 003 says to ask the gateway for
+    `files/{id}:download`. Any other URI is returned as it is.
+    """
+    google = _GOOGLE.match(uri)
+    found = google and _FILE.match(uri, google.end())
+    return f"{base_url}/{version}/files/{found[1]}:download?alt=media" if found else uri
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+@frozen(kw_only=True)
+class GeminiDialect:
+    """The Gemini format at one service."""
+
+    base_url: str
+    """Where submits go: origin and path prefix, without a slash at the end."""
+    status_base_url: str
+    """Where checks go."""
+    version: str = "v1beta"
+    rewrite_uri: Callable[[str], str] | None = None
+    """Turns a video's URI into the one that its bytes are asked from; pure."""
+    duration_as_string: bool = False
+    """Write `durationSeconds` as seed 003's table does; the live API wants a number."""
+    capabilities: Capabilities = field(default=Capabilities(inline_videos=True))
+
+    def problems(self, request: VideoRequest, model: str) -> Sequence[Problem]:
+        """Return all that forbids sending `request` to `model`; empty when it can be sent."""
+        return [*checks.request_problems(request, model), *instances.problems(request)]
+
+    def submit(self, request: VideoRequest, model: str, *, duration_as_string: bool = False) -> Request:
+        """Encode a submit; pictures are bytes of known size and type, a video is a URI."""
+        media: list[Media] = []
+        body = {
+            "instances": [instances.instance(request, media)],
+            "parameters": instances.parameters(
+                request, as_string=duration_as_string or self.duration_as_string
+            ),
+        }
+        return Request(
+            method="POST",
+            url=f"{self._models(self.base_url, model)}:predictLongRunning",
+            headers=_SUBMIT_HEADERS,
+            body=instances.encoded(body, media),
+        )
+
+    def read_submit(self, response: Response, model: str) -> SubmitAnswer:
+        """Decode the answer to a submit to `model`."""
+        body = refusals.read_body(response)
+        if isinstance(body, Refused) and body.kind is RefusalKind.NOT_FOUND:
+            return evolve(body, message=f"{excerpt(body.message, 400)} ({_NOT_FOUND_HINT})")
+        if isinstance(body, Refused | Unreadable):
+            return body
+        try:
+            return self._accepted(body, response, model)
+        except ProtocolError as error:
+            return refusals.unreadable(response, error.message, error.path)
+
+    def _accepted(self, body: JsonObject, response: Response, model: str) -> SubmitAnswer:
+        refused = _refused(body, response)
+        if refused is not None:
+            return refused
+        name = operation_names.full_name(fields.text(body, "name", "$"), model)
+        return Accepted(operation=name, finished=_finished(body), raw=without_base64(body))
+
+    def check(self, operation: str) -> Request:
+        """Encode a status check of one operation, given by its full name."""
+        model, operation_id = operation_names.parts(operation)
+        url = f"{self._models(self.status_base_url, model)}/operations/{_segment(operation_id)}"
+        return Request(method="GET", url=url, headers=_READ_HEADERS, max_bytes=MAX_INLINE_BYTES)
+
+    def read_check(self, response: Response, operation: str) -> CheckAnswer:
+        """Decode the answer to a check of `operation`."""
+        if response.status in (
+            _NOT_FOUND,
+            _GONE,
+        ):  # whatever the body: it is the operation that was asked for
+            return _missing(response)
+        body = refusals.read_body(response)
+        if isinstance(body, Refused | Unreadable):
+            return body
+        try:
+            return _refused(body, response) or _checked(body, operation)
+        except ProtocolError as error:
+            return refusals.unreadable(response, error.message, error.path)
+
+    def list_page(self, model: str, page_token: str | None) -> Request:
+        """Encode a request for a page of the operations of `model`."""
+        url = f"{self._models(self.status_base_url, model)}/operations?pageSize={PAGE_SIZE}"
+        if page_token is not None:
+            url += f"&pageToken={_segment(page_token)}"
+        return Request(method="GET", url=url, headers=_READ_HEADERS)
+
+    def read_list(self, response: Response, model: str) -> Listed | Refused | Unreadable:
+        """Decode a page of operations; an entry that cannot be read is left out, so it is asked for alone."""
+        body = refusals.read_body(response)
+        if isinstance(body, Refused | Unreadable):
+            return body
+        try:
+            return _refused(body, response) or _listed(body, model)
+        except ProtocolError as error:
+            return refusals.unreadable(response, error.message, error.path)
+
+    def operation_name(self, given: str, model: str | None) -> str:
+        """Return the full name of an operation, `model` filling in what is left out.
+
+        Raises:
+            InvalidRequestError: `given` is no operation name here, or needs a model.
+        """
+        return operation_names.given_name(given, model)
+
+    def model_of(self, operation: str) -> str:
+        """Return the model that a full operation name speaks of."""
+        return operation_names.parts(operation)[0]
+
+    def download(self, uri: str) -> Sequence[Request]:
+        """Encode the requests for a video's bytes, to be tried in order while they answer 404."""
+        first = self.rewrite_uri(uri) if self.rewrite_uri else uri
+        return [
+            Request(method="GET", url=url, headers=_DOWNLOAD_HEADERS)
+            for url in dict.fromkeys((first, *self._upload_uri(first)))
+        ]
+
+    def _upload_uri(self, uri: str) -> Iterator[str]:
+        """Yield the place where GPTProto's pages show files as well, for a file at this service."""
+        for base in (self.base_url, self.status_base_url):
+            found = _FILE.match(uri, len(base)) if uri.startswith(f"{base}/") else None
+            if found:
+                yield f"{base}/upload/{self.version}/files/{found[1]}:download?alt=media"
+
+    def _models(self, base_url: str, model: str) -> str:
+        return f"{base_url}/{self.version}/models/{_segment(model)}"
+
+
+def _refused(body: JsonObject, response: Response) -> Refused | None:
+    """Return the refusal that a 200 of a gateway holds; None when the answer holds none.
+
+    Raises:
+        ProtocolError: an error that no rule knows.
+    """
+    if body.get("error") is None or operations.is_operation(body):
+        return None
+    error = refusals.read_error(body)
+    refused = error and refusals.refusal(error, response, body)
+    if not refused:
+        raise ProtocolError("an error under status 200 that says nothing known", path="$.error")
+    return refused
+
+
+def _finished(body: JsonObject) -> Finished | Empty | None:
+    """Return what an operation that is done at once brought; oddities beside a good name are for a check."""
+    try:
+        status = operations.read_operation(body)
+    except ProtocolError:
+        return None
+    return None if isinstance(status, Running) else status
+
+
+def _checked(body: JsonObject, operation: str) -> Running | Finished | Empty:
+    name = fields.text(body, "name", "$")
+    if name is None and fields.boolean(body, "done", "$") is None:
+        raise ProtocolError("the answer is no operation: it has neither name nor done")
+    if name is not None and not operation_names.same(name, operation):
+        raise ProtocolError(f"the answer is about {excerpt(name, 120)!r}, not {operation!r}", path="$.name")
+    return operations.read_operation(body)
+
+
+def _missing(response: Response) -> Missing:
+    body = refusals.read_body(response)
+    message = body.message if isinstance(body, Refused) else ""
+    return Missing(message=message, gone=response.status == _GONE)
+
+
+def _listed(body: JsonObject, model: str) -> Listed:
+    answers: dict[str, Running | Finished | Empty | Refused] = {}
+    for index, entry in enumerate(fields.objects(body, "operations", "$")):
+        try:
+            name = operation_names.full_name(fields.text(entry, "name", "$"), model)
+            answers[name] = operations.read_operation(entry, f"$.operations[{index}]")
+        except ProtocolError:
+            continue
+    return Listed(answers=answers, next_page_token=fields.text(body, "nextPageToken", "$") or None)

@@ -1,0 +1,206 @@
+"""A finished video to a file or to a reader, tried again while that may help."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_thread
+import backoff
+
+from veo_async.download.body import VideoBody, file_problem
+from veo_async.download.digests import announced_digests
+from veo_async.download.files import PartFile, StoredFile
+from veo_async.download.hops import opened
+from veo_async.download.policy import TRIES, DownloadPolicy, Hitch, problem
+from veo_async.errors import DownloadError
+from veo_async.mp4 import Mp4Walker
+from veo_async.transport import Transport
+from veo_async.wire import Request
+
+__all__ = ["save_bytes", "save_video", "stream_video"]
+
+_BATCH_BYTES = 1 << 20
+"""Written at once: a thread costs less than a hundredth of that, and the loop never waits for the disk."""
+_BATCH_CHUNKS = 1024
+
+_Arguments = TypeVarTuple("_Arguments")
+_Given = TypeVar("_Given")
+Sleep = Callable[[float], Awaitable[object]]
+
+
+class _Patience:
+    """Waits between tries, longer each time, until no further try is worth it."""
+
+    def __init__(self, policy: DownloadPolicy, sleep: Sleep) -> None:
+        self._tries = policy.tries
+        self._sleep = sleep
+        self._made = 0
+        self._ceilings = backoff.expo(factor=policy.base, max_value=policy.cap)
+        next(self._ceilings)  # the generator's first value is no wait
+
+    async def pause(self, hitch: Hitch) -> None:
+        """Wait before another try, or raise what the last one ended with."""
+        self._made += 1
+        if self._made >= min(self._tries, TRIES.get(hitch.error.reason, 1)):
+            raise hitch.error
+        await self._sleep(max(hitch.wait, backoff.full_jitter(next(self._ceilings))))
+
+
+async def save_video(
+    transport: Transport,
+    candidates: Sequence[Request],
+    target: Path,
+    *,
+    policy: DownloadPolicy,
+    overwrite: bool = False,
+    sleep: Sleep = anyio.sleep,
+) -> StoredFile:
+    """Store a video under the name `target`, whole or not at all.
+
+    Cancelling is safe: nothing is left behind, and nothing stands under the name that was not there before,
+    unless the file was whole already.
+
+    Args:
+        transport: What carries the requests.
+        candidates: Requests for the video's bytes, tried in order while they answer 404.
+        target: The file's name; missing folders are made.
+        policy: What the download may do.
+        overwrite: Replace what stands under that name.
+        sleep: Waits between tries.
+
+    Raises:
+        DownloadError: `reason` says which check was not passed.
+    """
+    patience = _Patience(policy, sleep)
+    while True:
+        try:
+            return await _save_once(transport, candidates, target, policy, overwrite=overwrite)
+        except Hitch as error:
+            hitch = error
+        await patience.pause(hitch)
+
+
+async def stream_video(
+    transport: Transport,
+    candidates: Sequence[Request],
+    *,
+    policy: DownloadPolicy,
+    sleep: Sleep = anyio.sleep,
+) -> AsyncGenerator[bytes, None]:
+    """Yield a video's bytes as they arrive; tried again only while nothing was handed out.
+
+    The end of the loop means that the video was whole. Cancelling and leaving early are safe, the latter with
+    `contextlib.aclosing`.
+
+    Raises:
+        DownloadError: What was handed out so far is of no use; `reason` says why.
+    """
+    patience = _Patience(policy, sleep)
+    begun = False
+    while True:
+        try:
+            async with opened(transport, candidates, policy) as body:
+                async for chunk in body:
+                    begun = True
+                    yield chunk
+                return
+        except Hitch as error:
+            hitch = error
+        if begun:
+            raise hitch.error
+        await patience.pause(hitch)
+
+
+async def save_bytes(source: bytes | Path, target: Path, *, overwrite: bool = False) -> StoredFile:
+    """Store a video that came inside an answer, after the same checks of the file.
+
+    Args:
+        source: The video itself, or a file of it.
+        target: The new file's name; missing folders are made.
+        overwrite: Replace what stands under that name.
+
+    Raises:
+        DownloadError: `reason` says which check was not passed.
+    """
+    part = PartFile(target, overwrite=overwrite)
+    try:
+        await _in_thread(part.refuse_existing)
+        await _in_thread(_copy, source, part)
+        return await _in_thread(part.publish)
+    finally:
+        await _discard(part)
+
+
+async def _save_once(
+    transport: Transport,
+    candidates: Sequence[Request],
+    target: Path,
+    policy: DownloadPolicy,
+    *,
+    overwrite: bool,
+) -> StoredFile:
+    await _in_thread(PartFile(target, overwrite=overwrite).refuse_existing)
+    async with opened(transport, candidates, policy) as body:
+        part = PartFile(target, overwrite=overwrite, digests=announced_digests(body.headers))
+        try:
+            await _in_thread(part.open, body.length)
+            await _fill(part, body)
+            return await _published(part)
+        finally:
+            await _discard(part)
+
+
+async def _fill(part: PartFile, body: VideoBody) -> None:
+    batch: list[bytes] = []
+    size = 0
+    async for chunk in body:
+        batch.append(chunk)
+        size += len(chunk)
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
+            await _in_thread(part.write, batch)
+            batch, size = [], 0
+    if batch:
+        await _in_thread(part.write, batch)
+
+
+async def _published(part: PartFile) -> StoredFile:
+    try:
+        return await _in_thread(part.publish)
+    except DownloadError as error:
+        if error.reason != "corrupt":
+            raise
+        hitch = Hitch(error)
+    raise hitch
+
+
+def _copy(source: bytes | Path, part: PartFile) -> None:
+    walker = Mp4Walker()
+    with source.open("rb") if isinstance(source, Path) else BytesIO(source) as stream:
+        part.open(stream.seek(0, 2))
+        stream.seek(0)
+        while piece := stream.read(_BATCH_BYTES):
+            walker.feed(piece)
+            part.write([piece])
+    error = file_problem(walker)
+    if error is not None:
+        raise error
+
+
+async def _in_thread(step: Callable[[*_Arguments], _Given], *arguments: *_Arguments) -> _Given:
+    """Run a step on the disk in a thread; what the system refuses becomes a `DownloadError`."""
+    try:
+        return await anyio.to_thread.run_sync(step, *arguments)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    raise problem("failed", f"The video cannot be stored: {reason}.")
+
+
+async def _discard(part: PartFile) -> None:
+    # At once unless a thread is at work on it: nothing to wait for is nothing to be cancelled in.
+    if not part.discard(wait=False):
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(part.discard)

@@ -1,0 +1,207 @@
+"""The surface that speaks the Gemini format, as Google, GPTProto and compatible gateways do."""
+
+import base64
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from aiohttp import web
+from attrs import frozen
+
+from veo_async.emulator.clips import Studio
+from veo_async.emulator.fates import Ending
+from veo_async.emulator.files import FileShelf, serve_video
+from veo_async.emulator.gemini_errors import ErrorStyle, refusal_response
+from veo_async.emulator.gemini_request import Submission, read_submission
+from veo_async.emulator.jobs import Job
+from veo_async.emulator.orders import Segment
+from veo_async.emulator.refusals import Refusal, RefusedError, invalid
+from veo_async.emulator.service import Service
+
+_GOOGLE_ORIGIN: Final = "https://generativelanguage.googleapis.com"
+_METADATA_TYPE: Final = "type.googleapis.com/google.cloud.aiplatform.v1beta1.GenerateVideoMetadata"
+_RESPONSE_TYPE: Final = "type.googleapis.com/google.cloud.aiplatform.v1beta1.GenerateVideoResponse"
+_PAGE_SIZE: Final = 50
+_LARGEST_PAGE: Final = 1000
+
+
+class SampleShape(StrEnum):
+    """Where a done operation carries its videos."""
+
+    GENERATE_VIDEO_RESPONSE = "generateVideoResponse"
+    """``response.generateVideoResponse.generatedSamples[].video.uri``, as Google documents it."""
+    INLINE = "inline"
+    """The same place with ``encodedVideo`` and ``encoding``: the bytes in the answer."""
+    GENERATED_SAMPLES = "generatedSamples"
+    """``response.generatedSamples[].video.uri``, as GPTProto shows it."""
+    GENERATED_VIDEOS = "generatedVideos"
+    """``response.generatedVideos[].video.uri``, as some gateways have it."""
+    GENERATED_VIDEOS_SNAKE = "generated_videos"
+    """``response.generated_videos[].video.uri``, the same from others."""
+    VIDEOS_INLINE = "videos"
+    """``response.videos[].{bytesBase64Encoded, mimeType}``, Vertex AI's."""
+
+
+@frozen(kw_only=True)
+class Dress:
+    """In which of the seen shapes this surface answers; `Emulator` says what each option does."""
+
+    error_style: ErrorStyle = "google"
+    sample_shape: SampleShape = SampleShape.GENERATE_VIDEO_RESPONSE
+    short_names: bool = False
+    explicit_done: bool = False
+    can_list: bool = False
+    list_omits_response: bool = False
+    google_uris: bool = False
+    download_prefix: str = ""
+
+
+class GeminiSurface:
+    """Reads requests of the Gemini format and gives its answers.
+
+    Attributes:
+        origin: where the surface is served; set when the server listens.
+        storage_origin: where downloads are redirected to; None: they are not.
+    """
+
+    def __init__(self, service: Service, studio: Studio, shelf: FileShelf, dress: Dress) -> None:
+        self._service = service
+        self._studio = studio
+        self._shelf = shelf
+        self._dress = dress
+        self.origin = ""
+        self.storage_origin: str | None = None
+
+    async def submit(self, request: web.Request, key: str) -> web.Response:
+        """``POST models/{model}:predictLongRunning``."""
+        self._service.admit_submit()
+        match = request.match_info
+        body = await request.read()
+        submission = read_submission(body, match["model"], match["version"], self._segments)
+        await self._look_at_images(submission)
+        job = self._service.accept(submission.order, submission.images, key)
+        return web.json_response({"name": self._name(job)})
+
+    def _segments(self, file: str) -> tuple[Segment, ...]:
+        return self._service.clip(file).segments
+
+    async def _look_at_images(self, submission: Submission) -> None:
+        for image in submission.images:
+            try:
+                await self._studio.check_image(image)
+            except ValueError:
+                raise invalid("Unable to process the input image: it can't be decoded.") from None
+
+    async def check(self, request: web.Request, _: str) -> web.Response:
+        """``GET models/{model}/operations/{id}``."""
+        self._service.admit_check()
+        job = self._service.find(request.match_info["model"], request.match_info["operation"])
+        return web.json_response(await self._operation(job, listed=False))
+
+    async def list(self, request: web.Request, _: str) -> web.Response:
+        """``GET models/{model}/operations``, newest first, where the emulator was told to have it."""
+        if not self._dress.can_list:
+            text = "Operation is not implemented, or supported, or enabled."
+            raise RefusedError(Refusal.UNIMPLEMENTED, text)
+        self._service.admit_check()
+        query = request.query
+        if query.get("filter"):
+            raise invalid("`filter` is not supported.")
+        size = _page_size(query.get("pageSize", "0"))
+        jobs, token = self._service.page(request.match_info["model"], size, query.get("pageToken", ""))
+        answer: dict[str, Any] = {"operations": [await self._operation(job, listed=True) for job in jobs]}
+        return web.json_response(answer | ({"nextPageToken": token} if token else {}))
+
+    async def download(self, request: web.Request, _: str) -> web.Response:
+        """``GET files/{id}:download?alt=media``: the MP4, or a redirect to where it lies."""
+        file = request.match_info["file"]
+        if self.storage_origin is None:
+            return serve_video(request, await self._shelf.content(file))
+        self._service.clip(file)
+        return web.Response(status=302, headers={"Location": f"{self.storage_origin}/storage/{file}.mp4"})
+
+    def refuse(self, refused: RefusedError) -> web.Response:
+        """The answer to a refused request."""
+        return refusal_response(refused, self._dress.error_style)
+
+    def _name(self, job: Job) -> str:
+        if self._dress.short_names:
+            return f"operations/{job.id}"
+        return f"models/{job.order.model}/operations/{job.id}"
+
+    async def _operation(self, job: Job, *, listed: bool) -> dict[str, Any]:
+        now = self._service.now()
+        done = job.done(now)
+        metadata = {
+            "@type": _METADATA_TYPE,
+            "createTime": _timestamp(job.accepted_at),
+            "updateTime": _timestamp(job.ready_at if done else now),
+        }
+        answer: dict[str, Any] = {"name": self._name(job), "metadata": metadata}
+        if not done:
+            return answer | ({"done": False} if self._dress.explicit_done else {})
+        omitted = listed and self._dress.list_omits_response
+        return answer | {"done": True} | ({} if omitted else await self._end(job))
+
+    async def _end(self, job: Job) -> dict[str, Any]:
+        fate = job.fate
+        if fate.ending is Ending.EMPTY:
+            return {}
+        if fate.ending is Ending.FAILED:
+            return {"error": {"code": fate.code, "message": fate.message}}
+        samples = [await self._sample(file) for file in job.files]
+        place = _PLACES[self._dress.sample_shape]
+        return {"response": {"@type": _RESPONSE_TYPE} | place(samples, _filtered(job))}
+
+    async def _sample(self, file: str) -> dict[str, Any]:
+        shape = self._dress.sample_shape
+        if shape not in {SampleShape.INLINE, SampleShape.VIDEOS_INLINE}:
+            return {"video": {"uri": self._uri(file)}}
+        encoded = base64.b64encode(await self._shelf.content(file)).decode()
+        if shape is SampleShape.VIDEOS_INLINE:
+            return {"bytesBase64Encoded": encoded, "mimeType": "video/mp4"}
+        return {"video": {"encodedVideo": encoded, "encoding": "video/mp4"}}
+
+    def _uri(self, file: str) -> str:
+        origin = _GOOGLE_ORIGIN if self._dress.google_uris else self.origin + self._dress.download_prefix
+        return f"{origin}/v1beta/files/{file}:download?alt=media"
+
+
+_Samples: TypeAlias = list[dict[str, Any]]
+_Place: TypeAlias = Callable[[_Samples, dict[str, Any]], dict[str, Any]]
+
+
+def _flat(name: str) -> _Place:
+    return lambda samples, filtered: ({name: samples} if samples else {}) | filtered
+
+
+def _nested(samples: _Samples, filtered: dict[str, Any]) -> dict[str, Any]:
+    return {"generateVideoResponse": _flat("generatedSamples")(samples, filtered)}
+
+
+_PLACES: Mapping[SampleShape, _Place] = {
+    SampleShape.GENERATE_VIDEO_RESPONSE: _nested,
+    SampleShape.INLINE: _nested,
+    SampleShape.GENERATED_SAMPLES: _flat("generatedSamples"),
+    SampleShape.GENERATED_VIDEOS: _flat("generatedVideos"),
+    SampleShape.GENERATED_VIDEOS_SNAKE: _flat("generated_videos"),
+    SampleShape.VIDEOS_INLINE: _flat("videos"),
+}
+
+
+def _filtered(job: Job) -> dict[str, Any]:
+    missing = job.order.samples - len(job.files)
+    if not missing:
+        return {}
+    return {"raiMediaFilteredCount": missing, "raiMediaFilteredReasons": [job.fate.message] * missing}
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _page_size(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise invalid("`pageSize` must be a whole number that is not negative.")
+    return min(int(text), _LARGEST_PAGE) or _PAGE_SIZE

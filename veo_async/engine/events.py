@@ -1,0 +1,204 @@
+"""What the scheduler is told (past tense) and what it tells the session to do (imperative)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from attrs import frozen
+
+from veo_async.answers import CheckAnswer, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
+from veo_async.models import Expired, Failed, Filtered, JobId, Rejected, Succeeded
+
+__all__ = [
+    "CHECKS",
+    "SUBMITS",
+    "Action",
+    "Announce",
+    "Check",
+    "CheckEnded",
+    "Decision",
+    "Event",
+    "Lift",
+    "OperationDropped",
+    "OperationKey",
+    "OperationOpened",
+    "Pause",
+    "Profile",
+    "Quota",
+    "Resolve",
+    "Resumed",
+    "Stall",
+    "Submit",
+    "SubmitEnded",
+    "SubmitQueued",
+    "SubmitWithdrawn",
+    "Tell",
+]
+
+
+class OperationKey(NamedTuple):
+    """An operation, the same for all jobs that wait for it."""
+
+    provider: str
+    name: str
+
+
+class Profile(NamedTuple):
+    """What the waiting time depends on."""
+
+    model: str
+    resolution: str | None = None
+    duration_seconds: int | str | None = None
+    has_image: bool = False
+
+
+class Quota(NamedTuple):
+    """What a rate, a hint or a pause holds for; the provider and its credential are the session's one."""
+
+    kind: str
+
+
+SUBMITS = Quota("submits")
+CHECKS = Quota("checks")
+
+
+# ── events ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@frozen
+class SubmitQueued:
+    """A job is durable and may be sent."""
+
+    job_id: JobId
+
+
+@frozen
+class SubmitWithdrawn:
+    """A job was taken back before it was sent."""
+
+    job_id: JobId
+
+
+@frozen
+class SubmitEnded:
+    """An attempt to send a job came to its end."""
+
+    job_id: JobId
+    answer: SubmitAnswer | NotSent | Lost
+    sent_at: float | None = None
+    """When its first byte could leave; None when none did."""
+    again: bool = False
+    """The answer proves that nothing was started, and the job is queued again. `NotSent` without it: we took
+    the job back, which says nothing of the provider."""
+
+
+@frozen
+class OperationOpened:
+    """The provider has an operation that somebody waits for."""
+
+    key: OperationKey
+    profile: Profile
+    age: float = 0.0
+    """Seconds since it was accepted, as far as is known."""
+    restored: bool = False
+    """True when it comes from the ledger or from elsewhere: first checks of many such are spread out."""
+
+
+@frozen
+class OperationDropped:
+    """Nobody waits for an operation any more."""
+
+    key: OperationKey
+
+
+@frozen
+class CheckEnded:
+    """A status check came to its end."""
+
+    key: OperationKey
+    answer: CheckAnswer | NotSent | Lost
+    sent_at: float | None = None
+    """When its first byte could leave; None when none did."""
+
+
+@frozen
+class Resumed:
+    """The operator says that key, balance or quota were seen to: pauses end."""
+
+
+Event = (
+    SubmitQueued | SubmitWithdrawn | SubmitEnded | OperationOpened | OperationDropped | CheckEnded | Resumed
+)
+"""Whatever the scheduler can be told."""
+
+
+# ── actions ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@frozen
+class Submit:
+    """Send these jobs, each once."""
+
+    job_ids: tuple[JobId, ...]
+
+
+@frozen
+class Check:
+    """Ask for the status of these operations, in this order."""
+
+    keys: tuple[OperationKey, ...]
+
+
+Decision = Succeeded | Filtered | Failed | Expired | Rejected
+"""How an accepted operation can end."""
+
+
+@frozen
+class Resolve:
+    """An operation is decided: record it, then tell all who wait."""
+
+    key: OperationKey
+    outcome: Decision
+
+
+@frozen
+class Stall:
+    """An operation is past its deadline: tell all who wait; it goes on."""
+
+    key: OperationKey
+
+
+@frozen
+class Tell:
+    """Checks of an operation keep failing for a reason of its own: tell all who wait; it goes on."""
+
+    key: OperationKey
+    answer: Refused | Unreadable
+
+
+@frozen
+class Pause:
+    """Why a quota stands still."""
+
+    kind: RefusalKind | None
+    """What the provider refused; None when it cannot be reached."""
+    answer: Refused | NotSent
+
+
+@frozen
+class Announce:
+    """A quota stands still until something outside changes: tell all who wait on it, now and later."""
+
+    quota: Quota
+    pause: Pause
+
+
+@frozen
+class Lift:
+    """A quota goes on."""
+
+    quota: Quota
+
+
+Action = Submit | Check | Resolve | Stall | Tell | Announce | Lift
+"""Whatever the scheduler can ask for."""

@@ -1,0 +1,303 @@
+"""Operations that somebody waits for: when each is due, and what an answer about it means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import ClassVar
+
+from attrs import define, field
+
+from veo_async.answers import (
+    CheckAnswer,
+    Empty,
+    Finished,
+    Lost,
+    Missing,
+    NotSent,
+    Refused,
+    Running,
+    Unreadable,
+)
+from veo_async.engine.agenda import Agenda
+from veo_async.engine.cadence import Cadence, Course
+from veo_async.engine.events import (
+    Action,
+    CheckEnded,
+    Decision,
+    OperationKey,
+    OperationOpened,
+    Resolve,
+    Stall,
+    Tell,
+)
+from veo_async.engine.retries import CHECK_STEPS, CheckStep, ceilings, rejection
+from veo_async.models import Expired, Filtered, Succeeded
+from veo_async.options import PollPolicy, RetryPolicy
+
+__all__ = ["TICK_S", "WatchList"]
+
+TICK_S = 0.25
+"""Due times are rounded up to this grid, so that many share one turn (measured: 227 against 733 µs a check)."""
+NEW_S = 120.0
+"""A 404 this soon after acceptance only means that the provider is not consistent yet."""
+MISSING_TIMES, MISSING_FOR_S = 3, 60.0
+"""Later, so many 404s in a row over at least that long mean that the operation is gone."""
+EMPTY_GAPS_S = (15.0, 20.0, 25.0)
+"""Done with nothing in it is asked again after these gaps before it counts as failed."""
+TELL_AFTER = 3
+TELL_UNREADABLE_AFTER = 10
+STALLED_GAP_S = 300.0
+TELLING_GAPS = 1.5
+"""An end that nobody looked for during more than so many longest gaps (a pause, a backlog) tells nothing of
+the waiting time."""
+
+
+@define(eq=False, weakref_slot=False)
+class Trouble:
+    """What goes wrong with the checks of one operation, since the last one that went well."""
+
+    kind: object
+    since: float
+    waits: Iterator[float] = field(repr=False)
+    times: int = 0
+    """How often in a row answers were of this kind."""
+
+
+@define(eq=False, weakref_slot=False)
+class Watch:
+    """One operation under watch."""
+
+    key: OperationKey
+    course: Course
+    opened_at: float
+    learns: bool
+    seen_running_at: float
+    stall_at: float
+    due_at: float = math.inf
+    stalled: bool = False
+    trouble: Trouble | None = None
+
+
+class WatchList:
+    """Watches by operation, the due ones first."""
+
+    def __init__(self, policy: PollPolicy, retry: RetryPolicy, random: Random) -> None:
+        self.cadence = Cadence(policy)
+        self._policy = policy
+        self._retry = retry
+        self._random = random
+        self._watches: dict[OperationKey, Watch] = {}
+        self._due = Agenda(self._due_at)
+        self._deadlines = Agenda(self._stall_at)
+        self._checking: set[OperationKey] = set()
+        self._stalled = 0
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    @property
+    def running(self) -> int:
+        """Operations that count as in flight: stalled ones no longer do."""
+        return len(self._watches) - self._stalled
+
+    def open(self, event: OperationOpened, now: float) -> None:
+        """Watch an operation; one that is watched already stays as it is."""
+        if event.key not in self._watches:
+            watch = self._add(event, now)
+            self._schedule(watch, now + watch.course.next_gap(event.age))
+
+    def open_restored(self, events: Sequence[OperationOpened], rate: float, now: float) -> None:
+        """Watch operations of an earlier process or of somebody else: oldest first, spread out, no herd."""
+        news = {event.key: event for event in events if event.key not in self._watches}
+        width = min(self._policy.max_interval, 2 * len(news) / rate)
+        for position, event in enumerate(sorted(news.values(), key=lambda event: -event.age)):
+            share = (position + self._random.random()) / len(news)
+            self._schedule(self._add(event, now), now + width * share)
+
+    def drop(self, key: OperationKey) -> None:
+        """Watch an operation no longer; what the agendas say of it is passed over when it comes up."""
+        watch = self._watches.pop(key, None)
+        if watch is not None and watch.stalled:
+            self._stalled -= 1
+
+    def due_at(self) -> float:
+        """Return when the next check is due; infinite when none is."""
+        return self._due.first()
+
+    def take(self, count: int, now: float) -> tuple[OperationKey, ...]:
+        """Take up to `count` due operations, the soonest due first, to be checked now."""
+        taken: list[OperationKey] = []
+        while len(taken) < count and self._due.first() <= now:
+            key = self._due.pop()
+            self._watches[key].due_at = math.inf
+            if key not in self._checking:  # else opened anew during a check, whose answer serves as well
+                taken.append(key)
+        self._checking.update(taken)
+        return tuple(taken)
+
+    def next_deadline(self) -> float:
+        """Return when the next operation is past its deadline."""
+        return self._deadlines.first()
+
+    def stall(self, now: float) -> list[Action]:
+        """Return what to tell of operations past their deadline; they are told again a deadline later."""
+        actions: list[Action] = []
+        while self._deadlines.first() <= now:
+            actions += self._stall(self._watches[self._deadlines.pop()], now)
+        return actions
+
+    def answered(self, key: OperationKey) -> bool:
+        """End a check; False for a doubled or foreign answer, which is no news."""
+        if key not in self._checking:
+            return False
+        self._checking.discard(key)
+        return True
+
+    def judge(self, event: CheckEnded, now: float) -> Sequence[Action]:
+        """Act on the answer to a check; a late one, about what nobody waits for, is no news."""
+        watch = self._watches.get(event.key)
+        if watch is None:
+            return ()
+        return self._ON[type(event.answer)](self, watch, event.answer, now)
+
+    # ── what an answer means ────────────────────────────────────────────────────────────────────────────
+
+    def _on_running(self, watch: Watch, _: CheckAnswer, now: float) -> Sequence[Action]:
+        watch.trouble = None
+        watch.seen_running_at = now
+        age = now - watch.opened_at
+        overdue = not watch.stalled and age >= self._policy.deadline  # it was when it was opened
+        actions = self._stall(watch, now) if overdue else ()
+        self._schedule(watch, now + self._gap(watch, watch.course.next_gap(age)))
+        return actions
+
+    def _on_finished(self, watch: Watch, answer: Finished, now: float) -> Sequence[Action]:
+        unseen = now - watch.seen_running_at
+        if (
+            watch.learns
+            and isinstance(answer.outcome, Succeeded | Filtered)
+            and unseen <= TELLING_GAPS * self._policy.max_interval
+        ):
+            watch.course.learn(now - unseen / 2 - watch.opened_at)
+        return self._resolve(watch, answer.outcome)
+
+    def _on_empty(self, watch: Watch, answer: Empty, now: float) -> Sequence[Action]:
+        times = self._count(watch, Empty, now).times
+        if times > len(EMPTY_GAPS_S):
+            return self._resolve(watch, answer.outcome)
+        self._schedule(watch, now + EMPTY_GAPS_S[times - 1])
+        return ()
+
+    def _on_missing(self, watch: Watch, answer: Missing, now: float) -> Sequence[Action]:
+        if now - watch.opened_at < NEW_S:
+            return self._retry_later(watch, now)
+        trouble = self._count(watch, Missing, now)
+        if trouble.times >= MISSING_TIMES and now - trouble.since >= MISSING_FOR_S:
+            return self._resolve(watch, Expired(message=answer.message))
+        self._schedule(watch, now + MISSING_FOR_S / (MISSING_TIMES - 1))
+        return ()
+
+    def _on_refused(self, watch: Watch, answer: Refused, now: float) -> Sequence[Action]:
+        step = CHECK_STEPS[answer.kind]
+        if step is CheckStep.REJECT:
+            return self._resolve(watch, rejection(answer))
+        if step in {CheckStep.SLOW, CheckStep.PAUSE}:
+            self._schedule(watch, now)  # the lane says when
+            return ()
+        tell = TELL_AFTER if step is CheckStep.TELL else math.inf
+        return self._on_odd(watch, answer, tell, now)
+
+    def _on_unreadable(self, watch: Watch, answer: Unreadable, now: float) -> Sequence[Action]:
+        if answer.throttled:
+            self._schedule(watch, now)
+            return ()
+        server_trouble = answer.status is not None and answer.status >= 500  # noqa: PLR2004
+        return self._on_odd(watch, answer, math.inf if server_trouble else TELL_UNREADABLE_AFTER, now)
+
+    def _on_trouble(self, watch: Watch, _: Lost | NotSent, now: float) -> Sequence[Action]:
+        return self._retry_later(watch, now)
+
+    _ON: ClassVar[dict[type, Callable[..., Sequence[Action]]]] = {
+        Running: _on_running,
+        Finished: _on_finished,
+        Empty: _on_empty,
+        Missing: _on_missing,
+        Refused: _on_refused,
+        Unreadable: _on_unreadable,
+        Lost: _on_trouble,
+        NotSent: _on_trouble,
+    }
+
+    def _on_odd(
+        self, watch: Watch, answer: Refused | Unreadable, tell_after: float, now: float
+    ) -> Sequence[Action]:
+        trouble = self._count(
+            watch, CHECK_STEPS[answer.kind] if isinstance(answer, Refused) else Unreadable, now
+        )
+        self._retry_later(watch, now)
+        if trouble.times < tell_after:
+            return ()
+        trouble.times = 0
+        return (Tell(watch.key, answer),)
+
+    def _count(self, watch: Watch, kind: object, now: float) -> Trouble:
+        """Count an answer of this kind; one of another kind in between begins the row anew."""
+        trouble = self._trouble(watch, kind, now)
+        if trouble.kind is not kind:
+            trouble.kind, trouble.since, trouble.times = kind, now, 0
+        trouble.times += 1
+        return trouble
+
+    def _trouble(self, watch: Watch, kind: object, now: float) -> Trouble:
+        if watch.trouble is None:
+            watch.trouble = Trouble(kind, now, ceilings(self._retry))
+        return watch.trouble
+
+    def _retry_later(self, watch: Watch, now: float) -> Sequence[Action]:
+        ceiling = next(self._trouble(watch, None, now).waits)
+        gap = self._policy.min_interval + self._random.uniform(0, ceiling)
+        self._schedule(watch, now + self._gap(watch, gap))
+        return ()
+
+    # ── bookkeeping ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _add(self, event: OperationOpened, now: float) -> Watch:
+        opened_at = now - event.age
+        stall_at = opened_at + self._policy.deadline
+        if (
+            stall_at <= now
+        ):  # only an answer can tell whether it is done by now; without any, a deadline later
+            stall_at = now + self._policy.deadline
+        course = self.cadence.course(event.profile)
+        watch = Watch(event.key, course, opened_at, not event.restored, opened_at, stall_at)
+        self._watches[event.key] = watch
+        self._deadlines.add(stall_at, event.key)
+        return watch
+
+    def _stall(self, watch: Watch, now: float) -> list[Action]:
+        self._stalled += not watch.stalled
+        watch.stalled = True
+        watch.stall_at = now + self._policy.deadline
+        self._deadlines.add(watch.stall_at, watch.key)
+        return [Stall(watch.key)]
+
+    def _resolve(self, watch: Watch, outcome: Decision) -> Sequence[Action]:
+        self.drop(watch.key)
+        return (Resolve(watch.key, outcome),)
+
+    def _schedule(self, watch: Watch, due_at: float) -> None:
+        watch.due_at = math.ceil(due_at / TICK_S) * TICK_S
+        self._due.add(watch.due_at, watch.key)
+
+    def _gap(self, watch: Watch, gap: float) -> float:
+        return max(gap, STALLED_GAP_S) if watch.stalled else gap
+
+    def _due_at(self, key: OperationKey) -> float:
+        watch = self._watches.get(key)
+        return math.inf if watch is None else watch.due_at
+
+    def _stall_at(self, key: OperationKey) -> float:
+        watch = self._watches.get(key)
+        return math.inf if watch is None else watch.stall_at

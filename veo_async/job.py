@@ -1,0 +1,303 @@
+"""`Job`: a handle on one request, from the queue to the file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Generator
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from attrs import frozen
+
+from veo_async.endings import error_of
+from veo_async.engine.lifecycle import FINAL, State
+from veo_async.errors import VeoError, WaitTimeoutError
+from veo_async.ledger.records import JobRecord
+from veo_async.models import JobId, Outcome, Result, Succeeded, VideoRequest
+from veo_async.tokens import Token
+
+__all__ = ["Cancelled", "Job", "JobEvent", "JobHost"]
+
+_T = TypeVar("_T")
+
+Cancelled = Literal["withdrawn", "detached", "final"]
+"""What `Job.cancel` could do."""
+
+
+@frozen
+class JobEvent:
+    """One state that a job passed into."""
+
+    state: State
+    at: float
+    """Wall-clock seconds since the epoch."""
+
+
+class JobHost(Protocol):
+    """What a job needs of its session."""
+
+    def standstill(self, job: Job) -> VeoError | None:
+        """Return why waiting for `job` is of no use now, or None."""
+        ...
+
+    async def cancel(self, job: Job) -> Cancelled:
+        """Withdraw `job`, or stop waiting for it."""
+        ...
+
+    async def save(
+        self, source: Result, target: str | os.PathLike[str], *, overwrite: bool = False
+    ) -> list[Path]:
+        """Store the videos of a result."""
+        ...
+
+
+class Job:
+    """One request on its way; the session owns it, so cancelling an awaiter never stops it.
+
+    `await job` gives its `Result` or raises; it may be awaited any number of times, by any number of tasks.
+    """
+
+    __slots__ = ("_history", "_host", "_record", "_waiters", "trouble")
+
+    def __init__(self, record: JobRecord, host: JobHost) -> None:
+        self._host = host
+        self._record = record
+        self._history = [JobEvent(record.state, record.accepted_at or record.created_at)]
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self.trouble: VeoError | None = None
+        """What keeps this one job from going on, until it is final."""
+
+    def __repr__(self) -> str:
+        where = f" {self.operation}" if self.operation else ""
+        return f"<Job {self.id} {self.state}{where}>"
+
+    @property
+    def id(self) -> JobId:
+        """The job's UUID4 in its session and ledger."""
+        return self._record.id
+
+    @property
+    def record(self) -> JobRecord:
+        """All that the ledger knows of the job."""
+        return self._record
+
+    @property
+    def request(self) -> VideoRequest | None:
+        """What was asked; None for an operation that somebody else submitted."""
+        return self._record.request
+
+    @property
+    def state(self) -> State:
+        """Where the job stands."""
+        return self._record.state
+
+    @property
+    def operation(self) -> str | None:
+        """The provider's operation name, once it has the job."""
+        return self._record.operation
+
+    @property
+    def token(self) -> str | None:
+        """A short string that any process can attach with; None until the provider has the job."""
+        record = self._record
+        if record.operation is None:
+            return None
+        return Token(
+            provider=record.provider, origin=record.origin, model=record.model, operation=record.operation
+        ).encode()
+
+    def __await__(self) -> Generator[None, None, Result]:
+        """Wait without a time limit, as `wait()` does."""
+        return self.wait().__await__()
+
+    async def accepted(self) -> None:
+        """Wait until the provider has the job, so that `operation` is known.
+
+        Cancelling is safe: the job goes on.
+
+        Raises:
+            SubmitError: It was not accepted, or not as far as is known.
+            SessionClosedError: The session was closed first.
+        """
+        await self._until(self._acceptance, None)
+
+    async def wait(self, timeout: float | None = None) -> Result:
+        """Wait for the videos. Save them with `save`.
+
+        Cancelling is safe and repeatable: the job and other awaiters go on.
+
+        Args:
+            timeout: Seconds to wait at most; None waits without limit.
+
+        Raises:
+            SubmitError: The provider does not have the job; `billed` says what that may cost.
+            OperationError: The operation ended without a video, expired, or is past its deadline.
+            WaitTimeoutError: The time passed first; the job goes on.
+            SessionClosedError: The session was closed first.
+        """
+        outcome = await self.outcome(timeout)
+        if isinstance(outcome, Succeeded):
+            return outcome.result
+        error = error_of(outcome, self.id, self.operation)
+        assert error is not None
+        raise error
+
+    async def outcome(self, timeout: float | None = None) -> Outcome:
+        """Wait for the job's fate and return it, whatever it is; cancelling is safe.
+
+        Args:
+            timeout: Seconds to wait at most; None waits without limit.
+
+        Raises:
+            WaitTimeoutError: The time passed first; the job goes on.
+            AuthenticationError: The key was refused; the job stays queued or open.
+            InsufficientBalanceError: There is no money; the job stays queued or open.
+            NotSentError: The provider cannot be reached; the job stays queued.
+            OperationStalledError: Past the deadline; slow checks go on.
+            SessionClosedError: The session was closed first.
+        """
+        return await self._until(self._fate, timeout)
+
+    async def events(self) -> AsyncIterator[JobEvent]:
+        """Yield every state the job passes through, from the first on, and end after the last.
+
+        Leaving early is safe. An unknown job ends the events too, although it may be adopted later.
+
+        Raises:
+            VeoError: The job stands still, or is stalled, as `outcome` raises.
+        """
+        position = 0
+        while True:
+            for event in self._history[position:]:
+                position += 1
+                yield event
+            if self._is_settled:
+                return
+            await self._until(self._has_passed(position), None)
+
+    async def save(self, target: str | os.PathLike[str], *, overwrite: bool = False) -> list[Path]:
+        """Wait for the videos and store them; return their paths.
+
+        Cancelling is safe: no broken file stays under a final name.
+
+        Args:
+            target: A folder ("out/", or one that exists), or the path of the file.
+            overwrite: Replace a file that is there.
+
+        Raises:
+            DownloadError: A video could not be stored; `reason` says why. Saving again is free.
+            VeoError: As `wait` raises.
+        """
+        return await self._host.save(await self.wait(), target, overwrite=overwrite)
+
+    async def cancel(self) -> Cancelled:
+        """Withdraw the job if nothing was sent yet, else stop waiting for it; say which.
+
+        Returns "withdrawn" (nothing is billed), "detached" (the provider goes on and bills; the ledger keeps
+        the operation and `session.resume()` takes it up), or "final" (it had ended before).
+        """
+        return await self._host.cancel(self)
+
+    # ── for the session ─────────────────────────────────────────────────────────────────────────────────
+
+    def advance(self, record: JobRecord, at: float) -> None:
+        """Take over the ledger's new row and wake all who wait."""
+        moved = record.state is not self._record.state
+        self._record = record
+        if moved:
+            self._history.append(JobEvent(record.state, at))
+        self.wake()
+
+    def wake(self) -> None:
+        """Let everyone who waits look again."""
+        for waiter in self._take_waiters():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def tell(self, error: VeoError) -> None:
+        """Raise `error` to everyone who waits now, an instance each; later waiters are not concerned."""
+        error.job_id = self.id
+        error.operation = self.operation
+        for waiter in self._take_waiters():
+            if not waiter.done():
+                waiter.set_exception(error.fresh())
+
+    async def settled(self) -> None:
+        """Wait until the job is decided, or stands still for a reason that only the caller can mend."""
+        try:
+            await self._until(self._fate, None)
+        except VeoError:
+            return
+
+    @property
+    def _is_settled(self) -> bool:
+        return self.state in FINAL or self.state is State.UNKNOWN
+
+    def _has_passed(self, states: int) -> Callable[[], Literal[True] | None]:
+        def decide() -> Literal[True] | None:
+            if len(self._history) > states:
+                return True
+            self._raise_standstill()
+            return None
+
+        return decide
+
+    def _fate(self) -> Outcome | None:
+        if self._is_settled:
+            return self._record.outcome
+        self._raise_standstill()
+        return None
+
+    def _acceptance(self) -> Literal[True] | None:
+        if self.operation is not None:
+            return True
+        outcome = self._fate()
+        error = None if outcome is None else error_of(outcome, self.id, None)
+        if error is not None:
+            raise error
+        return None
+
+    def _raise_standstill(self) -> None:
+        error = self.trouble or self._host.standstill(self)
+        if error is not None:
+            mine = error.fresh()
+            mine.job_id, mine.operation = self.id, self.operation
+            raise mine
+
+    async def _until(self, decide: Callable[[], _T | None], timeout: float | None) -> _T:
+        """Return what `decide` finds, asked now and each time something changes."""
+        found = decide()
+        if found is not None:
+            return found
+        try:
+            async with asyncio.timeout(timeout):
+                while (found := decide()) is None:
+                    await self._change()
+                return found
+        except WaitTimeoutError:
+            raise
+        except TimeoutError:
+            pass
+        raise WaitTimeoutError(
+            f"{timeout:g} s passed and the job is still {self.state}; it goes on, await it again",
+            billed="unknown" if self.operation else "no",
+            job_id=self.id,
+            operation=self.operation,
+        )
+
+    async def _change(self) -> None:
+        """Wait for the next change on a future of one's own: cancelling one waiter touches no other."""
+        waiter = asyncio.get_running_loop().create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if self._waiters and waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _take_waiters(self) -> list[asyncio.Future[None]]:
+        waiters, self._waiters = self._waiters or [], None
+        return waiters

@@ -1,0 +1,97 @@
+"""The protocol of a ledger: what was asked, sent, answered and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from veo_async.engine.lifecycle import State
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
+from veo_async.models import JobId
+
+__all__ = ["Ledger"]
+
+
+class Ledger(Protocol):
+    """Every coroutine returns once its effect is as durable as this ledger gets, else raises `LedgerError`.
+
+    All run to their end even when the caller is cancelled: a commit is never half told.
+    """
+
+    @property
+    def durable(self) -> bool:
+        """Whether a later process finds what this one wrote."""
+        ...
+
+    async def open(self) -> None:
+        """Take the ledger; jobs found ARMED become UNKNOWN ("crashed").
+
+        Raises:
+            LedgerError: somebody else has it (`owner_pid`), or it cannot be read or written.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the ledger back; idempotent."""
+        ...
+
+    async def add(self, record: JobRecord) -> JobRecord:
+        """Keep a new job and return it, or the job that already stands under its idempotency key.
+
+        Raises:
+            InvalidRequestError: that key stands for another request (`reason` "key_reuse").
+        """
+        ...
+
+    async def add_many(self, records: Sequence[JobRecord]) -> Sequence[JobRecord]:
+        """Keep many jobs in one commit, all or none, as `add` does.
+
+        For a record whose (provider, operation) is already known, return the job that has it.
+        """
+        ...
+
+    async def apply(self, change: Change) -> JobRecord:
+        """Move a job by the transition table and return it as it stands then.
+
+        Raises:
+            IllegalTransitionError: the table has no such pair; nothing was changed.
+            LedgerError: the job is not here, its operation name belongs to another job, or the write failed.
+        """
+        ...
+
+    async def get(self, job_id: JobId) -> JobRecord | None:
+        """Return one job."""
+        ...
+
+    async def find(self, provider: str, operation: str) -> JobRecord | None:
+        """Return the job of an operation."""
+        ...
+
+    async def select(self, states: Collection[State] | None = None) -> Sequence[JobRecord]:
+        """Return the jobs in `states` (None: all), oldest first."""
+        ...
+
+    async def keep(self, data: bytes) -> str:
+        """Keep content (request media, a video that came inside an answer) and return its SHA-256."""
+        ...
+
+    async def content(self, sha256: str) -> bytes | Path:
+        """Return kept content: its bytes, or a file that holds them.
+
+        Raises:
+            LedgerError: it is not here.
+        """
+        ...
+
+    async def add_file(self, record: FileRecord) -> None:
+        """Record a stored video; a later one for the same job and index replaces it."""
+        ...
+
+    async def files(self, job_id: JobId) -> Sequence[FileRecord]:
+        """Return the stored videos of a job, by index."""
+        ...
+
+    async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
+        """Return every move of a job, oldest first: the proof of what was known when."""
+        ...

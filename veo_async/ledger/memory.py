@@ -1,0 +1,175 @@
+"""A ledger that lives as long as its process."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from veo_async.engine.lifecycle import State
+from veo_async.errors import LedgerError
+from veo_async.ledger.blobs import Pins, absent
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
+from veo_async.ledger.rules import crashed, moved, name_taken, needed, no_such_job, same_job
+from veo_async.models import JobId
+
+__all__ = ["MemoryLedger"]
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class MemoryLedger:
+    """Keeps the contract of `Ledger` without a file: no write waits, so each is done whole or not at all."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._jobs: dict[JobId, JobRecord] = {}
+        self._by_key: dict[str, JobId] = {}
+        self._by_operation: dict[tuple[str, str], JobId] = {}
+        self._moves: dict[JobId, list[MoveRecord]] = {}
+        self._files: dict[JobId, dict[int, FileRecord]] = {}
+        self._content: dict[str, bytes] = {}
+        self._needed_by: dict[str, set[JobId]] = {}
+        self._pins = Pins()
+
+    async def open(self) -> None:
+        """Take the ledger; jobs found ARMED become UNKNOWN."""
+        for record in await self.select({State.ARMED}):
+            await self.apply(crashed(record, time.time()))
+
+    async def close(self) -> None:
+        """Do nothing: what is kept stays as long as this object."""
+
+    async def add(self, record: JobRecord) -> JobRecord:
+        """Keep a new job, or return the one under its key or operation."""
+        return (await self.add_many([record]))[0]
+
+    async def add_many(self, records: Sequence[JobRecord]) -> Sequence[JobRecord]:
+        """Keep many jobs, all or none, as `add` does."""
+        kept: list[JobRecord] = []
+        new: list[JobId] = []
+        try:
+            kept.extend(self._standing(record) or self._put(record, new) for record in records)
+        except Exception:
+            for job_id in new:
+                self._forget(self._jobs[job_id])
+            raise
+        for record in records:
+            self._release(needed(record))
+        return kept
+
+    async def apply(self, change: Change) -> JobRecord:
+        """Move a job by the transition table."""
+        before = self._jobs.get(change.job_id)
+        if before is None:
+            raise no_such_job(change.job_id)
+        after = moved(before, change)
+        if after.operation is not None:
+            owner = self._by_operation.setdefault((after.provider, after.operation), after.id)
+            if owner != after.id:
+                raise name_taken(before, after.operation)
+        self._jobs[after.id] = after
+        record = MoveRecord(job_id=after.id, move=change.move, at=change.at)
+        self._moves.setdefault(after.id, []).append(record)
+        self._need(after)
+        self._release(needed(after) - needed(before))
+        self._unneed(after.id, needed(before) - needed(after))
+        return after
+
+    async def get(self, job_id: JobId) -> JobRecord | None:
+        """Return one job."""
+        return self._jobs.get(job_id)
+
+    async def find(self, provider: str, operation: str) -> JobRecord | None:
+        """Return the job of an operation."""
+        job_id = self._by_operation.get((provider, operation))
+        return None if job_id is None else self._jobs[job_id]
+
+    async def select(self, states: Collection[State] | None = None) -> Sequence[JobRecord]:
+        """Return the jobs in `states` (None: all), oldest first."""
+        return [record for record in self._jobs.values() if states is None or record.state in states]
+
+    async def keep(self, data: bytes) -> str:
+        """Keep content and return its SHA-256."""
+        digest = hashlib.sha256()
+        for start in range(0, len(data), _CHUNK_BYTES):
+            digest.update(memoryview(data)[start : start + _CHUNK_BYTES])
+            await asyncio.sleep(0)  # a long video must not stop the loop for long
+        sha256 = digest.hexdigest()
+        self._pins[sha256] += 1
+        self._content[sha256] = data
+        return sha256
+
+    async def content(self, sha256: str) -> bytes | Path:
+        """Return kept content."""
+        try:
+            return self._content[sha256]
+        except KeyError:
+            raise absent(sha256) from None
+
+    async def add_file(self, record: FileRecord) -> None:
+        """Record a stored video."""
+        if record.job_id not in self._jobs:
+            raise no_such_job(record.job_id)
+        self._files.setdefault(record.job_id, {})[record.index] = record
+
+    async def files(self, job_id: JobId) -> Sequence[FileRecord]:
+        """Return the stored videos of a job, by index."""
+        return [record for _, record in sorted(self._files.get(job_id, {}).items())]
+
+    async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
+        """Return every move of a job, oldest first."""
+        return tuple(self._moves.get(job_id, ()))
+
+    def _standing(self, record: JobRecord) -> JobRecord | None:
+        """Return the job that has the record's key or operation already."""
+        job_id: JobId | None = None
+        if record.idempotency_key is not None:
+            job_id = self._by_key.get(record.idempotency_key)
+        if job_id is None and record.operation is not None:
+            job_id = self._by_operation.get((record.provider, record.operation))
+        return None if job_id is None else same_job(record, self._jobs[job_id])
+
+    def _put(self, record: JobRecord, new: list[JobId]) -> JobRecord:
+        if record.id in self._jobs:
+            raise LedgerError(f"job {record.id} is in this ledger already", job_id=record.id)
+        self._jobs[record.id] = record
+        new.append(record.id)
+        if record.idempotency_key is not None:
+            self._by_key[record.idempotency_key] = record.id
+        if record.operation is not None:
+            self._by_operation[record.provider, record.operation] = record.id
+        self._need(record)
+        return record
+
+    def _forget(self, record: JobRecord) -> None:
+        del self._jobs[record.id]
+        if record.idempotency_key is not None:
+            del self._by_key[record.idempotency_key]
+        if record.operation is not None:
+            del self._by_operation[record.provider, record.operation]
+        self._unneed(record.id, needed(record))
+
+    def _need(self, record: JobRecord) -> None:
+        for sha256 in needed(record):
+            self._needed_by.setdefault(sha256, set()).add(record.id)
+
+    def _unneed(self, job_id: JobId, digests: Iterable[str]) -> None:
+        for sha256 in digests:
+            self._needed_by.get(sha256, set()).discard(job_id)
+            self._drop(sha256)
+
+    def _release(self, digests: Iterable[str]) -> None:
+        """Unpin content that a record now names, and drop it where that record was not kept."""
+        for sha256 in digests:
+            self._pins.release([sha256])
+            self._drop(sha256)
+
+    def _drop(self, sha256: str) -> None:
+        if not self._needed_by.get(sha256) and sha256 not in self._pins:
+            self._needed_by.pop(sha256, None)
+            self._content.pop(sha256, None)

@@ -1,0 +1,76 @@
+"""What the ledger keeps: one row a job, one a stored file."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from veo_async.engine.lifecycle import Move, State
+from veo_async.models import JobId, Outcome, VideoRequest
+
+__all__ = ["Change", "FileRecord", "JobRecord", "MoveRecord"]
+
+
+@frozen(kw_only=True)
+class JobRecord:
+    """A job as the ledger knows it. Wall-clock instants are seconds since the epoch, recorded only."""
+
+    id: JobId
+    state: State
+    request: VideoRequest | None = field(repr=False)
+    """What was asked, media by digest or URI; None for an operation that somebody else submitted."""
+    digest: str
+    """SHA-256 over the request, hexadecimal; "" where there is none."""
+    idempotency_key: str | None = None
+    provider: str
+    """The provider's name, as in "gptproto"."""
+    origin: str
+    """Scheme, host and port that the job is submitted to."""
+    model: str
+    """The provider's own model name."""
+    operation: str | None = None
+    """Full operation name, unique for a provider."""
+    outcome: Outcome | None = None
+    attempts: int = 0
+    """How often it was armed."""
+    cost_estimate: float | None = None
+    """USD, an estimate; None where the catalogue has no price."""
+    created_at: float
+    armed_at: float | None = None
+    accepted_at: float | None = None
+    finished_at: float | None = None
+
+
+@frozen(kw_only=True)
+class Change:
+    """One move of one job, and what is learned with it. Facts that are None stay as they are."""
+
+    job_id: JobId
+    move: Move
+    at: float
+    """Wall-clock seconds since the epoch."""
+    operation: str | None = None
+    outcome: Outcome | None = None
+
+
+@frozen(kw_only=True)
+class MoveRecord:
+    """A change as it was recorded: proof of what was known when."""
+
+    job_id: JobId
+    move: Move
+    at: float
+    """Wall-clock seconds since the epoch."""
+
+
+@frozen(kw_only=True)
+class FileRecord:
+    """A video that was stored whole."""
+
+    job_id: JobId
+    index: int
+    """Position among the job's videos, from 0."""
+    path: str
+    """Absolute."""
+    sha256: str
+    size: int
+    stored_at: float

@@ -1,0 +1,104 @@
+"""What both ledgers hold to: how a record changes, what content it needs, who has a key or a name. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve
+
+from veo_async.engine.lifecycle import FINAL, IllegalTransitionError, Move, State, advance, move_for
+from veo_async.errors import InvalidRequestError, LedgerError
+from veo_async.ledger.records import Change, JobRecord
+from veo_async.models import JobId, Media, Succeeded, Unknown, Video
+
+__all__ = ["crashed", "moved", "name_taken", "needed", "no_such_job", "same_job"]
+
+_MAY_BE_SENT: Final = frozenset({State.QUEUED, State.ARMED, State.UNKNOWN})
+"""An unknown job counts: its owner may have it sent again."""
+
+
+def moved(record: JobRecord, change: Change) -> JobRecord:
+    """Return the record as it stands after the change.
+
+    Raises:
+        IllegalTransitionError: The table has no such pair, or the outcome is of another move.
+        LedgerError: A job would run without a name, or lose the one it has.
+    """
+    state = advance(record.state, change.move)
+    if change.outcome is not None and move_for(change.outcome) is not change.move:
+        raise IllegalTransitionError(f"{change.move} does not bring {type(change.outcome).__name__}")
+    return evolve(
+        record,
+        state=state,
+        operation=_name(record, change),
+        # A job that is queued again or adopted is no longer unknown or refused.
+        outcome=None if state in (State.QUEUED, State.ARMED, State.RUNNING) else change.outcome,
+        attempts=record.attempts + (change.move is Move.ARMED),
+        armed_at=change.at if change.move is Move.ARMED else record.armed_at,
+        accepted_at=change.at if change.move is Move.STARTED else record.accepted_at,
+        finished_at=change.at if state in FINAL else record.finished_at,
+    )
+
+
+def _name(record: JobRecord, change: Change) -> str | None:
+    if change.operation is not None and record.operation not in (None, change.operation):
+        raise LedgerError(
+            f"job {record.id} is operation {record.operation} and cannot become {change.operation}",
+            job_id=record.id,
+            operation=record.operation,
+        )
+    name = change.operation or record.operation
+    if change.move is Move.STARTED and name is None:
+        raise LedgerError(f"job {record.id} cannot run without an operation name", job_id=record.id)
+    return name
+
+
+def crashed(record: JobRecord, at: float) -> Change:
+    """Return the change for a job that a dead process left ARMED."""
+    outcome = Unknown(
+        reason="crashed",
+        message="the process ended after the request may have been sent and before its answer was recorded",
+    )
+    return Change(job_id=record.id, move=Move.SILENCED, at=at, outcome=outcome)
+
+
+def needed(record: JobRecord) -> frozenset[str]:
+    """Return the digests of the content that a job needs kept: media until it is accepted, inline videos."""
+    given: list[Media | Video | None] = []
+    if record.request is not None and record.state in _MAY_BE_SENT:
+        request = record.request
+        given += (request.image, request.last_frame, request.video, *request.reference_images)
+    if isinstance(record.outcome, Succeeded):
+        given += record.outcome.result.videos
+    return frozenset([item.sha256 for item in given if item is not None and item.sha256 is not None])
+
+
+def same_job(record: JobRecord, standing: JobRecord) -> JobRecord:
+    """Return the job that stands under the new record's key or operation.
+
+    Raises:
+        InvalidRequestError: The key stands for another request.
+    """
+    if record.idempotency_key == standing.idempotency_key is not None and record.digest != standing.digest:
+        raise InvalidRequestError(
+            f"idempotency key {record.idempotency_key!r} already stands for another request, that of job "
+            f"{standing.id}: use a new key, or the same request",
+            field="idempotency_key",
+            reason="key_reuse",
+            job_id=standing.id,
+        )
+    return standing
+
+
+def name_taken(record: JobRecord, operation: str | None) -> LedgerError:
+    """Return the error for an operation name that another job has."""
+    return LedgerError(
+        f"operation {operation} of {record.provider} already belongs to another job than {record.id}",
+        job_id=record.id,
+        operation=operation,
+    )
+
+
+def no_such_job(job_id: JobId) -> LedgerError:
+    """Return the error for a job that is not in the ledger."""
+    return LedgerError(f"job {job_id} is not in this ledger", job_id=job_id)

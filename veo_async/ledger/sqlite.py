@@ -1,0 +1,163 @@
+"""A ledger in a SQLite file: one owner, one connection, one thread, one fsync for all that waits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from veo_async.engine.lifecycle import State
+from veo_async.errors import ConfigurationError, LedgerError
+from veo_async.ledger.blobs import Blobs
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
+from veo_async.ledger.sqlite_store import Store
+from veo_async.ledger.sqlite_thread import LedgerFile, beside
+from veo_async.ledger.worker import Worker
+from veo_async.models import JobId
+
+__all__ = ["SqliteLedger"]
+
+T = TypeVar("T")
+
+
+class SqliteLedger:
+    """Keeps the contract of `Ledger` in a file; media go into `<path>.media/`, the lock is `<path>.lock`.
+
+    Cancelling any coroutine here loses nothing: what it asked for is done whole in the ledger's thread.
+    """
+
+    durable = True
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Name the ledger's file; nothing is touched before `open`, which makes it where it is missing."""
+        # Two names of one file must find one lock.
+        self.path = Path(path).resolve()
+        self._read_only = False
+        self._blobs = Blobs(beside(self.path, ".media"))
+        self._file = self._new_file()
+        self._writer: Worker | None = None
+        # Videos are long: what waits for a commit must not wait for their fsync.
+        self._keeper: Worker | None = None
+        self._ready = False
+
+    @classmethod
+    def read_only(cls, path: str | os.PathLike[str]) -> SqliteLedger:
+        """Return a ledger that only looks, whoever owns it; what writes raises `LedgerError`."""
+        ledger = cls(path)
+        ledger._read_only = True
+        return ledger
+
+    async def open(self) -> None:
+        """Take the ledger; jobs found ARMED become UNKNOWN ("crashed").
+
+        Raises:
+            LedgerError: Somebody else has it (`owner_pid`), or it cannot be read or written.
+            ConfigurationError: It is open already.
+        """
+        if self._writer is not None:
+            raise ConfigurationError(f"ledger {self.path} is open already: open it once")
+        self._file = self._new_file()
+        self._writer = writer = Worker("veo-ledger", self._file.run, self._file.close)
+        writer.start()
+        try:
+            await writer.call(self._file.open)
+        except BaseException:
+            self._writer = None
+            writer.request_stop()  # the thread closes what it had opened
+            raise
+        self._ready = True
+
+    async def close(self) -> None:
+        """Write what is queued and give the ledger back; idempotent."""
+        workers = [worker for worker in (self._keeper, self._writer) if worker is not None]
+        for worker in workers:
+            worker.request_stop()  # all of them before the first wait, which may be cancelled
+        for worker in workers:
+            await worker.stop()
+        self._keeper = self._writer = None
+        self._ready = False
+
+    async def add(self, record: JobRecord) -> JobRecord:
+        """Keep a new job and return it, or the job that stands under its idempotency key or operation.
+
+        Raises:
+            InvalidRequestError: That key stands for another request (`reason` "key_reuse").
+            LedgerError: The write failed; nothing was kept.
+        """
+        return (await self.add_many([record]))[0]
+
+    async def add_many(self, records: Sequence[JobRecord]) -> Sequence[JobRecord]:
+        """Keep many jobs in one commit, all or none, as `add` does."""
+        return await self._write(lambda store: store.add_many(records))
+
+    async def apply(self, change: Change) -> JobRecord:
+        """Move a job by the transition table and return it as it stands then.
+
+        Raises:
+            IllegalTransitionError: The table has no such pair; nothing was changed.
+            LedgerError: The job is not here, its operation name belongs to another job, or the write failed.
+        """
+        return await self._write(lambda store: store.apply(change))
+
+    async def get(self, job_id: JobId) -> JobRecord | None:
+        """Return one job."""
+        return await self._read(lambda store: store.get(job_id))
+
+    async def find(self, provider: str, operation: str) -> JobRecord | None:
+        """Return the job of an operation."""
+        return await self._read(lambda store: store.find(provider, operation))
+
+    async def select(self, states: Collection[State] | None = None) -> Sequence[JobRecord]:
+        """Return the jobs in `states` (None: all), oldest first."""
+        return await self._read(lambda store: store.select(states))
+
+    async def keep(self, data: bytes) -> str:
+        """Keep content and return its SHA-256 once it is on the disk.
+
+        Raises:
+            LedgerError: It could not be written.
+        """
+        self._check(writes=True)
+        if self._keeper is None:
+            self._keeper = Worker("veo-ledger-media")
+            self._keeper.start()
+        return await self._keeper.call(partial(self._blobs.put, data))
+
+    async def content(self, sha256: str) -> bytes | Path:
+        """Return the file of kept content.
+
+        Raises:
+            LedgerError: It is not here.
+        """
+        return await self._read(lambda _: self._blobs.find(sha256))
+
+    async def add_file(self, record: FileRecord) -> None:
+        """Record a stored video; a later one for the same job and index replaces it."""
+        await self._write(lambda store: store.add_file(record))
+
+    async def files(self, job_id: JobId) -> Sequence[FileRecord]:
+        """Return the stored videos of a job, by index."""
+        return await self._read(lambda store: store.files(job_id))
+
+    async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
+        """Return every move of a job, oldest first."""
+        return await self._read(lambda store: store.moves(job_id))
+
+    def _new_file(self) -> LedgerFile:
+        return LedgerFile(self.path, self._blobs, read_only=self._read_only)
+
+    def _check(self, *, writes: bool) -> Worker:
+        if self._writer is None or not self._ready:
+            raise LedgerError(f"ledger {self.path} is not open: await its open() first")
+        if writes and self._read_only:
+            raise LedgerError(f"ledger {self.path} was opened to look at it only")
+        return self._writer
+
+    async def _write(self, do: Callable[[Store], T]) -> T:
+        return await self._check(writes=True).call(lambda: do(self._file.store), writes=True)
+
+    async def _read(self, do: Callable[[Store], T]) -> T:
+        # Behind the writes in the same queue: what was written is what is read.
+        return await self._check(writes=False).call(lambda: do(self._file.store))

@@ -1,0 +1,284 @@
+"""The machine room of a session: its parts, put together, started and brought to their end."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from veo_async.answers import Accepted, Finished
+from veo_async.book import Book, key_of
+from veo_async.checking import CONNECTIONS, Checker
+from veo_async.delivery import Delivery
+from veo_async.endings import pause_error
+from veo_async.engine.events import (
+    CHECKS,
+    Announce,
+    Check,
+    Event,
+    Lift,
+    OperationDropped,
+    OperationOpened,
+    Resolve,
+    Stall,
+    Submit,
+    SubmitQueued,
+    SubmitWithdrawn,
+    Tell,
+)
+from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
+from veo_async.engine.scheduler import PollScheduler
+from veo_async.errors import LedgerError, OperationError, SessionClosedError, VeoError
+from veo_async.job import Cancelled, Job, JobHost
+from veo_async.ledger.ledger import Ledger
+from veo_async.ledger.records import Change, JobRecord
+from veo_async.models import Media, Unknown, Withdrawn
+from veo_async.options import PollPolicy, RetryPolicy, Timeouts
+from veo_async.poller import Poller
+from veo_async.providers import Provider
+from veo_async.reports import SessionReport, Statistics
+from veo_async.resolving import Resolver
+from veo_async.submitting import Submitter, profile_of
+from veo_async.supervisor import ExitMode, Supervisor
+from veo_async.transport import TraceEvent, Transport
+
+__all__ = ["Runtime"]
+
+_LOG = logging.getLogger("veo_async")
+
+
+class Runtime:
+    """Scheduler, poller, submitter, checker, resolver and delivery of one open session."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        ledger: Ledger,
+        *,
+        poll: PollPolicy,
+        retry: RetryPolicy,
+        timeouts: Timeouts,
+        trace: Callable[[TraceEvent], None] | None,
+    ) -> None:
+        self._provider = provider
+        self._ledger = ledger
+        self._timeouts = timeouts
+        self._mode: ExitMode = "detach"
+        self.book = Book()
+        self.failure: BaseException | None = None
+        """The bug that the session broke off by."""
+        self.report: SessionReport | None = None
+        """Set at the end."""
+        self._supervisor = Supervisor(self._wind_down, self._ended)
+        self._scheduler = PollScheduler(
+            limits=provider.limits, policy=poll, retry=retry, seed=uuid.uuid4().int
+        )
+        self._transport = Transport(
+            authorization=lambda refresh: provider.authorization(refresh=refresh),
+            credential_origins=provider.credential_origins,
+            timeouts=timeouts,
+            open_media=self._open_media,
+            check_connections=CONNECTIONS,
+            proxy=provider.proxy,
+            ssl=provider.ssl,
+            trust_env=provider.trust_env,
+            trace=trace,
+        )
+        spawn = self._supervisor.spawn
+        self._resolver = Resolver(ledger, self.book, self.post, spawn)
+        self.checker = Checker(provider, self._transport, self.post, spawn)
+        self._submitter = Submitter(
+            provider, self._transport, ledger, self.book, retry, self.post, spawn, self._resolve_at_once
+        )
+        self.delivery = Delivery(provider, self._transport, ledger)
+        self._poller = Poller(
+            self._scheduler,
+            {
+                Submit: self._on_submit,
+                Check: self.checker.check,
+                Resolve: self._resolver.resolve,
+                Stall: self._resolver.stall,
+                Tell: self._resolver.tell,
+                Announce: self._on_announce,
+                Lift: self._on_lift,
+            },
+        )
+
+    async def start(self) -> None:
+        """Start the connections and the poller."""
+        await self._transport.start()
+        await self._supervisor.start(self._poller.run)
+
+    def post(self, *events: Event) -> None:
+        """Tell the scheduler what happened."""
+        self._poller.post(*events)
+
+    def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
+        """Run something in a task that the session owns."""
+        self._supervisor.spawn(function, *args)
+
+    def take_up(self, records: Sequence[JobRecord], host: JobHost) -> list[Job]:
+        """Return the jobs of the ledger's rows; those new to the session are sent or checked."""
+        taken = [self.book.take_up(record, host) for record in records]
+        news = [job for job, is_new in taken if is_new]
+        for job in news:
+            if job.state is State.QUEUED:
+                self.post(SubmitQueued(job.id))
+        self._watch([job for job in news if job.state is State.RUNNING])
+        return [job for job, _ in taken]
+
+    def forget(self, job: Job) -> None:
+        """Withdraw a job that its caller gave up, unless it was sent meanwhile."""
+        self.spawn(self.cancel_queued, job)
+
+    async def cancel_queued(self, job: Job) -> None:
+        """Withdraw a job that is still queued."""
+        if job.state is State.QUEUED:
+            await self._withdraw(job)
+
+    def _watch(self, jobs: Sequence[Job]) -> None:
+        now = time.time()
+        for job in jobs:
+            age = max(0.0, now - (job.record.accepted_at or now))
+            key = self.book.open(job)
+            self.post(OperationOpened(key, profile_of(job.record), age=age, restored=True))
+
+    async def cancel(self, job: Job) -> Cancelled:
+        """Withdraw a queued job, or stop waiting for a running one."""
+        if job.state is State.QUEUED and await self._withdraw(job):
+            return "withdrawn"
+        if job.state is State.ARMED:
+            await job.accepted()
+        if job.state is not State.RUNNING:
+            return "final"
+        job.trouble = OperationError(
+            "waiting for this job was cancelled; the provider goes on and bills it. Attach to its token, or "
+            "resume, to take it up again",
+            billed="unknown",
+        )
+        key = key_of(job.record)
+        if self.book.leave(job):
+            self.post(OperationDropped(key))
+        job.wake()
+        return "detached"
+
+    async def close(self, mode: ExitMode) -> None:
+        """Bring everything to its end; idempotent, and a shorter mode shortens one under way."""
+        self._mode = mode
+        await self._supervisor.close(mode)
+
+    def statistics(self) -> Statistics:
+        """Return what was done and is being done."""
+        scheduler = self._scheduler
+        return Statistics(
+            jobs=self.book.states(),
+            submits=self._submitter.sent,
+            checks=self.checker.sent,
+            late_answers=scheduler.late_answers,
+            queued_submits=scheduler.queued_submits,
+            open_operations=scheduler.open_operations,
+            submits_per_minute=scheduler.submits_per_minute,
+            checks_per_minute=scheduler.checks_per_minute,
+        )
+
+    # ── what the scheduler says ─────────────────────────────────────────────────────────────────────────
+
+    def _on_submit(self, action: Submit) -> None:
+        self._submitter.submit(action.job_ids)
+
+    def _on_announce(self, action: Announce) -> None:
+        pause = action.pause
+        unreachable = pause.kind is None
+        if unreachable and action.quota == CHECKS:
+            return  # a job's fate is untouched by the network; its deadline is what counts
+        error = pause_error(action.quota, pause)
+        _LOG.warning("%s stand still: %s", action.quota.kind, error.message)
+        self.book.stand_still(action.quota, error)
+
+    def _on_lift(self, action: Lift) -> None:
+        self.book.go_on(action.quota)
+
+    def _resolve_at_once(self, job: Job, answer: Accepted) -> None:
+        if isinstance(answer.finished, Finished):
+            self._resolver.resolve(Resolve(key_of(job.record), answer.finished.outcome))
+
+    async def _open_media(self, media: Media) -> bytes | Path:
+        assert media.sha256 is not None
+        return await self._ledger.content(media.sha256)
+
+    async def _withdraw(self, job: Job) -> bool:
+        change = Change(job_id=job.id, move=Move.TAKEN_BACK, at=time.time(), outcome=Withdrawn())
+        try:
+            job.advance(await self._ledger.apply(change), change.at)
+        except IllegalTransitionError:
+            return False  # it was armed meanwhile
+        self.post(SubmitWithdrawn(job.id))
+        return True
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _wind_down(self, mode: ExitMode) -> None:
+        self._mode = mode
+        if mode == "drain":
+            for job in self.book:
+                await job.settled()
+        if mode != "abort":
+            with anyio.move_on_after(self._timeouts.shutdown):
+                await self._submitter.close()
+                await self._resolver.close()
+
+    async def _ended(self, error: BaseException | None) -> None:
+        """Leave the ledger in order, tell whoever still waits, and give everything back."""
+        if isinstance(error, Exception):
+            self.failure = error
+            _LOG.critical("the session broke off by a bug: %r", error)
+        try:
+            await self._leave_in_order()
+        except VeoError as failure:
+            _LOG.critical("closing could not be recorded: %s", failure.message)
+        self.book.close(self._closed_error())
+        await self._transport.close()
+        await self._ledger.close()
+        self.report = self._report()
+
+    async def _leave_in_order(self) -> None:
+        for job in self.book:
+            if job.state is State.ARMED:
+                unknown = Unknown(reason="lost", message="the session was closed before the answer came")
+                await self._apply(
+                    job, Change(job_id=job.id, move=Move.SILENCED, at=time.time(), outcome=unknown)
+                )
+            elif self._ledger.durable:
+                continue
+            elif job.state is State.QUEUED:
+                await self._withdraw(job)
+            elif job.state is State.RUNNING:
+                _LOG.warning("job %s goes on at the provider; attach to it with %s", job.id, job.token)
+
+    def _closed_error(self) -> VeoError:
+        if self.failure is not None:
+            return SessionClosedError(f"the session broke off by a bug: {self.failure!r}", billed="unknown")
+        return SessionClosedError(
+            "the session is closed; a job that runs goes on at the provider: resume from the ledger, or "
+            "attach to its token",
+            billed="unknown",
+        )
+
+    def _report(self) -> SessionReport:
+        return SessionReport(
+            mode=self._mode,
+            jobs=self.book.states(),
+            running=tuple(job.token for job in self.book if job.state is State.RUNNING and job.token),
+            unknown=tuple(job.id for job in self.book if job.state is State.UNKNOWN),
+        )
+
+    async def _apply(self, job: Job, change: Change) -> None:
+        try:
+            job.advance(await self._ledger.apply(change), change.at)
+        except (LedgerError, IllegalTransitionError) as failure:
+            _LOG.critical("job %s: %s", job.id, failure)

@@ -1,0 +1,141 @@
+"""Connections, and the instant between a ready connection and a request's first byte.
+
+aiohttp calls a connector's public `connect()` once it needs a connection, and writes the request's head after
+it returns. So what is done there stands between the two: what fails before is provably unsent, and when it
+raises, nothing is sent. A trace hook at the same place would leak the socket when it raises.
+
+Which request `connect()` works for is told by a context variable: aiohttp awaits `connect()` in the task that
+sends, so each exchange sees its own journey, while a mapping keyed by aiohttp's request would need it
+before it is made. Tasks that aiohttp starts to connect copy the context and see the same journey.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+from veo_async.transport.addresses import is_public
+
+__all__ = ["JOURNEY", "Journey", "MarkedConnector", "Watchdog", "guarded_socket"]
+
+
+class Journey:
+    """What is known of one exchange: how far it got."""
+
+    __slots__ = ("_arm", "_patience", "_wire", "arm_error", "armed", "expired", "ready_at", "refused")
+
+    def __init__(self, patience: float, arm: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._patience = patience
+        self._arm = arm
+        self._wire: asyncio.Transport | None = None
+        self.armed = False
+        """True once the request may have left."""
+        self.arm_error: tuple[BaseException, TracebackType | None] | None = None
+        """What `arm` raised, with the part of its traceback that shows no header."""
+        self.ready_at = 0.0
+        """The loop's time when the connection was ready; 0: none was."""
+        self.refused: str | None = None
+        """An address that was refused."""
+        self.expired = False
+        """True when the whole exchange took too long."""
+
+    def begin(self) -> None:
+        """Refuse a second connection: aiohttp would send again by itself on finding one closed."""
+        if self.armed:
+            raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection without an answer")
+
+    async def connected(self, loop: asyncio.AbstractEventLoop, wire: asyncio.Transport | None) -> None:
+        """Run `arm`, then note the instant; when `arm` raises, nothing may be sent."""
+        if self._arm is not None:
+            try:
+                await self._arm()
+            except BaseException as error:
+                self.arm_error = (error, error.__traceback__)
+                raise
+        self.ready_at = loop.time()
+        self.armed = True
+        self._wire = wire
+
+    def end_if_late(self, now: float) -> None:
+        """End an exchange that takes too long, by its connection: an answer already in hand is kept."""
+        if self.armed and now > self.ready_at + self._patience:
+            self.expired = True
+            if self._wire is not None:
+                self._wire.abort()
+
+
+class Watchdog:
+    """Ends exchanges that take too long; one timer for all of them, none while there are none."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, period: float) -> None:
+        self._loop = loop
+        self._period = period
+        self._journeys: set[Journey] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, journey: Journey) -> None:
+        """Watch `journey`."""
+        self._journeys.add(journey)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._period, self._look)
+
+    def discard(self, journey: Journey) -> None:
+        """Watch `journey` no more."""
+        self._journeys.discard(journey)
+
+    def stop(self) -> None:
+        """Cancel the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for journey in tuple(self._journeys):
+            journey.end_if_late(now)
+        self._timer = self._loop.call_later(self._period, self._look) if self._journeys else None
+
+
+JOURNEY: ContextVar[Journey] = ContextVar("veo_async_journey")
+
+
+class MarkedConnector(aiohttp.TCPConnector):
+    """A connector that tells the journey when its connection is ready, and closes it should that fail."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a connection for `req` after its journey's `connected` went well."""
+        journey = JOURNEY.get()
+        journey.begin()
+        connection = await super().connect(req, traces, timeout)
+        try:
+            await journey.connected(self._loop, connection.transport)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+_AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""As `socket.getaddrinfo` gives it: family, type, protocol, canonical name, address."""
+
+
+def guarded_socket(info: _AddressInfo) -> socket.socket:
+    """Make the socket unless its address is private: the last point before a packet, after all look-ups."""
+    family, kind, protocol, _, address = info
+    host = str(address[0])
+    if not is_public(host):
+        journey = JOURNEY.get(None)
+        if journey is not None:
+            journey.refused = host
+        raise PermissionError(errno.EACCES, f"the address {host} is not a public one")
+    return socket.socket(family, kind, protocol)

@@ -1,0 +1,86 @@
+"""One hop of a download while its body is read."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import aiohttp
+
+from veo_async.transport.descriptions import describe
+from veo_async.transport.failures import LostFailure
+from veo_async.transport.redaction import Redactor
+from veo_async.wire import Response
+
+__all__ = ["Fetched", "lower_headers"]
+
+
+def lower_headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return the headers by their names in lower case, repeated ones joined."""
+    came = answer.headers
+    headers = {name.lower(): value for name, value in came.items()}
+    if len(headers) != len(came):
+        headers = {name: ", ".join(came.getall(name)) for name in headers}
+    return headers
+
+
+class Fetched:
+    """The head of an answer, and its body in pieces as they arrive: `async for chunk in fetched`."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, url: str, redactor: Redactor) -> None:
+        self._answer = answer
+        self._redactor = redactor
+        self.url = url
+        """What was asked."""
+        self.status = answer.status
+        self.headers = lower_headers(answer)
+        """Names in lower case."""
+        self.length = _length(self.headers)
+        """What Content-Length says, where it says anything."""
+        self.received_bytes = 0
+        """Length of the body so far."""
+
+    @property
+    def delimited(self) -> bool:
+        """Whether a body that is cut short shows as a failure; else it ends like a whole one."""
+        return self.length is not None or "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next bytes of the body.
+
+        Raises:
+            LostFailure: The body was cut short, or no byte came in time.
+        """
+        failure = None
+        try:
+            chunk = await self._answer.content.readany()
+        except Exception as error:  # noqa: BLE001  # whatever aiohttp raises, none of it may leave
+            failure = LostFailure(self._redactor.clean(describe(error)))
+        else:
+            if chunk:
+                self.received_bytes += len(chunk)
+                return chunk
+        raise failure or StopAsyncIteration
+
+    async def excerpt(self) -> str:
+        """Return the start of the body as text that may be shown; best effort."""
+        data = b""
+        try:
+            async for chunk in self:
+                data += chunk
+                if len(data) >= 4096:  # noqa: PLR2004
+                    break
+        except LostFailure:
+            pass
+        return self._redactor.excerpt(data)
+
+    def response(self) -> Response:
+        """Return the head alone."""
+        return Response(status=self.status, headers=self.headers, body=b"")
+
+
+def _length(headers: dict[str, str]) -> int | None:
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None  # noqa: PLR2004
