@@ -36,7 +36,7 @@ Reader = Callable[[dict[str, object], str, str], object]
     ],
 )
 def test_what_is_taken(reader: Reader, value: object, expected: object) -> None:
-    """null is as good as absent."""
+    """Null is as good as absent."""
     assert reader({"key": value}, "key", "$") == expected
     if value is None:
         assert reader({}, "key", "$") == expected
@@ -56,8 +56,8 @@ def test_what_is_taken(reader: Reader, value: object, expected: object) -> None:
         (fields.count, "9" * 5000, "$.a.key must be a number of at least 0, not a string"),
         (fields.sub_object, [], "$.a.key must be an object, not a list"),
         (fields.sub_object, "x", "$.a.key must be an object, not a string"),
-        (fields.objects, {}, "$.a.key must be a list, not a object"),
-        (fields.objects, [{}, None], "$.a.key[1] must be an object, not a null"),
+        (fields.objects, {}, "$.a.key must be a list, not an object"),
+        (fields.objects, [{}, None], "$.a.key[1] must be an object, not null"),
         (fields.texts, ["a", 1], "$.a.key[1] must be a string, not a number"),
     ],
 )

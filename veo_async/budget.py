@@ -30,11 +30,6 @@ class Budget:
         """USD that the jobs cost or may cost together, by estimate."""
         return sum(self._estimates.values())
 
-    def load(self, records: Iterable[JobRecord]) -> None:
-        """Count the jobs that a ledger holds."""
-        for record in records:
-            self.update(record)
-
     def reserve(self, record: JobRecord) -> None:
         """Count a new job.
 
@@ -55,14 +50,15 @@ class Budget:
             )
         self._estimates[record.id] = record.cost_estimate
 
-    def update(self, record: JobRecord) -> None:
-        """Count a job as it stands now: what ended without a video costs nothing."""
+    def update(self, records: Iterable[JobRecord]) -> None:
+        """Count jobs as they stand now: what ended without a video costs nothing."""
         if self.limit is None:
             return
-        if record.state in _MAY_COST and record.cost_estimate is not None:
-            self._estimates[record.id] = record.cost_estimate
-        else:
-            self._estimates.pop(record.id, None)
+        for record in records:
+            if record.state in _MAY_COST and record.cost_estimate is not None:
+                self._estimates[record.id] = record.cost_estimate
+            else:
+                self._estimates.pop(record.id, None)
 
     def release(self, job_id: str) -> None:
         """Count a job no longer."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from veo_async.answers import CheckAnswer, Lost, NotSent, RefusalKind, Refused
 from veo_async.engine.events import Check, CheckEnded, Event, OperationKey
+from veo_async.errors import ConfigurationError
 from veo_async.providers import Provider
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 
@@ -60,8 +62,9 @@ class Checker:
     async def _ask(self, operation: str) -> tuple[CheckAnswer | NotSent | Lost, float | None]:
         answer, sent_at = await self._exchange(operation)
         if self._provider.refreshable and _is_key_refused(answer):
-            await self._provider.authorization(refresh=True)
-            answer, sent_at = await self._exchange(operation)
+            with suppress(ConfigurationError):  # then the refusal stands
+                await self._provider.authorization(refresh=True)
+                answer, sent_at = await self._exchange(operation)
         return answer, sent_at
 
     async def _exchange(self, operation: str) -> tuple[CheckAnswer | NotSent | Lost, float | None]:
@@ -71,6 +74,8 @@ class Checker:
             response = await self._transport.send(dialect.check(operation))
         except NotSentFailure as failure:
             return NotSent(reason=failure.reason, permanent=failure.permanent), None
+        except ConfigurationError as error:  # the callable that gives the key
+            return NotSent(reason=error.message), None
         except LostFailure as failure:
             lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
             return lost, asyncio.get_running_loop().time()

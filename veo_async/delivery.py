@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from veo_async.download import DownloadPolicy, StoredFile, file_name, save_bytes, save_video, stream_video
 from veo_async.errors import DownloadError
@@ -31,7 +31,7 @@ class Delivery:
         self._provider = provider
         self._transport = transport
         self._ledger = ledger
-        self._slots = anyio.CapacityLimiter(provider.limits.downloads)
+        self._slots = asyncio.Semaphore(provider.limits.downloads)
         self._policy = DownloadPolicy(
             own_origins=provider.credential_origins, download_hosts=provider.download_hosts
         )
@@ -43,7 +43,11 @@ class Delivery:
         paths: list[Path] = []
         for video in result.videos:
             path = _path_for(target, result.operation or "video", video.index, len(result.videos))
-            stored = await self.save(video, path, overwrite=overwrite)
+            try:
+                stored = await self.save(video, path, overwrite=overwrite)
+            except DownloadError as error:
+                error.job_id, error.operation = result.job_id, result.operation
+                raise
             if result.job_id is not None:
                 await self._record(JobId(result.job_id), video.index, stored)
             paths.append(stored.path)

@@ -84,7 +84,7 @@ class VeoError(Exception):
 
 
 def _rebuild(cls: type[Any], args: tuple[Any, ...], facts: dict[str, Any]) -> Any:
-    error = cls.__new__(cls, *args)
+    error: Any = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(facts)
     return error

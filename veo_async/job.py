@@ -58,13 +58,15 @@ class Job:
     `await job` gives its `Result` or raises; it may be awaited any number of times, by any number of tasks.
     """
 
-    __slots__ = ("_history", "_host", "_record", "_waiters", "trouble")
+    __slots__ = ("_history", "_host", "_record", "_waiters", "handles", "trouble")
 
     def __init__(self, record: JobRecord, host: JobHost) -> None:
         self._host = host
         self._record = record
         self._history = [JobEvent(record.state, record.accepted_at or record.created_at)]
         self._waiters: list[asyncio.Future[None]] | None = None
+        self.handles = 0
+        """How many callers hold the job: one that gives up withdraws it only when no other does."""
         self.trouble: VeoError | None = None
         """What keeps this one job from going on, until it is final."""
 
@@ -250,7 +252,7 @@ class Job:
         return None
 
     def _acceptance(self) -> Literal[True] | None:
-        if self.operation is not None:
+        if self.operation is not None and self.trouble is None:
             return True
         outcome = self._fate()
         error = None if outcome is None else error_of(outcome, self.id, None)

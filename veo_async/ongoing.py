@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["Ongoing"]
@@ -23,7 +23,7 @@ class Ongoing:
         self._idle.clear()
 
     @contextmanager
-    def ending(self) -> Iterator[None]:
+    def ending(self) -> Generator[None]:
         """Count one less at the end of the block, however it ends."""
         try:
             yield

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
@@ -134,7 +135,7 @@ class Provider:
                 base_url=base,
                 status_base_url=status,
                 version=version,
-                rewrite_uri=rewrite_uri or _gateway_rule(base, version),
+                rewrite_uri=rewrite_uri or partial(gateway_uri, base_url=base, version=version),
                 duration_as_string=duration_as_string,
                 capabilities=Capabilities(inline_videos=True, can_list=can_list),
             ),
@@ -284,13 +285,6 @@ def _key(name: str, env: Mapping[str, str]) -> str:
         if env.get(variable):
             return env[variable]
     raise ConfigurationError(f"no key for {name}: set {' or '.join(variables)}")
-
-
-def _gateway_rule(base_url: str, version: str) -> Callable[[str], str]:
-    def rewritten(uri: str) -> str:
-        return gateway_uri(uri, base_url, version)
-
-    return rewritten
 
 
 def _hosts(hosts: Iterable[str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -18,6 +19,7 @@ from veo_async.delivery import Delivery
 from veo_async.endings import pause_error
 from veo_async.engine.events import (
     CHECKS,
+    SUBMITS,
     Announce,
     Check,
     Event,
@@ -25,6 +27,7 @@ from veo_async.engine.events import (
     OperationDropped,
     OperationOpened,
     Resolve,
+    Resumed,
     Stall,
     Submit,
     SubmitQueued,
@@ -43,7 +46,7 @@ from veo_async.poller import Poller
 from veo_async.providers import Provider
 from veo_async.reports import SessionReport, Statistics
 from veo_async.resolving import Resolver
-from veo_async.submitting import Submitter, profile_of
+from veo_async.submitting import MediaLostError, Submitter, profile_of
 from veo_async.supervisor import ExitMode, Supervisor
 from veo_async.transport import TraceEvent, Transport
 
@@ -69,6 +72,7 @@ class Runtime:
         self._ledger = ledger
         self._timeouts = timeouts
         self._mode: ExitMode = "detach"
+        self._promises: set[asyncio.Future[Any]] = set()
         self.book = Book()
         self.failure: BaseException | None = None
         """The bug that the session broke off by."""
@@ -122,24 +126,37 @@ class Runtime:
         """Run something in a task that the session owns."""
         self._supervisor.spawn(function, *args)
 
+    def promise(self) -> asyncio.Future[Any]:
+        """Return a future for a caller to wait on; the session's end fails it if nothing else did."""
+        promise: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._promises.add(promise)
+        promise.add_done_callback(self._kept_promise)
+        return promise
+
     def take_up(self, records: Sequence[JobRecord], host: JobHost) -> list[Job]:
-        """Return the jobs of the ledger's rows; those new to the session are sent or checked."""
+        """Return the jobs of the ledger's rows; running ones that are new to the session are checked."""
         taken = [self.book.take_up(record, host) for record in records]
-        news = [job for job, is_new in taken if is_new]
-        for job in news:
-            if job.state is State.QUEUED:
-                self.post(SubmitQueued(job.id))
-        self._watch([job for job in news if job.state is State.RUNNING])
+        self._watch([job for job, is_new in taken if is_new and job.state is State.RUNNING])
         return [job for job, _ in taken]
 
-    def forget(self, job: Job) -> None:
-        """Withdraw a job that its caller gave up, unless it was sent meanwhile."""
-        self.spawn(self.cancel_queued, job)
+    def resume(self) -> None:
+        """End every pause; what is refused again is announced again."""
+        for quota in (SUBMITS, CHECKS):
+            self.book.go_on(quota)
+        self.post(Resumed())
 
-    async def cancel_queued(self, job: Job) -> None:
-        """Withdraw a job that is still queued."""
+    def queue(self, job: Job) -> None:
+        """Let a job that is queued be sent when its turn comes; does nothing for another."""
         if job.state is State.QUEUED:
-            await self._withdraw(job)
+            self.post(SubmitQueued(job.id))
+
+    def give_up(self, job: Job) -> None:
+        """Withdraw a job that nobody holds any more, unless it was sent meanwhile."""
+        if not job.handles and job.state is State.QUEUED:
+            self.spawn(self._withdraw_queued, job)
+
+    async def _withdraw_queued(self, job: Job) -> None:
+        await self._withdraw(job)
 
     def _watch(self, jobs: Sequence[Job]) -> None:
         now = time.time()
@@ -186,6 +203,11 @@ class Runtime:
             checks_per_minute=scheduler.checks_per_minute,
         )
 
+    def _kept_promise(self, promise: asyncio.Future[Any]) -> None:
+        self._promises.discard(promise)
+        if not promise.cancelled():
+            promise.exception()  # its caller may have been cancelled: then nobody is left to hear of it
+
     # ── what the scheduler says ─────────────────────────────────────────────────────────────────────────
 
     def _on_submit(self, action: Submit) -> None:
@@ -197,10 +219,14 @@ class Runtime:
         if unreachable and action.quota == CHECKS:
             return  # a job's fate is untouched by the network; its deadline is what counts
         error = pause_error(action.quota, pause)
+        if action.quota == SUBMITS and self._submitter.ledger_error is not None:
+            error = self._submitter.ledger_error
         _LOG.warning("%s stand still: %s", action.quota.kind, error.message)
         self.book.stand_still(action.quota, error)
 
     def _on_lift(self, action: Lift) -> None:
+        if action.quota == SUBMITS:
+            self._submitter.ledger_error = None
         self.book.go_on(action.quota)
 
     def _resolve_at_once(self, job: Job, answer: Accepted) -> None:
@@ -209,7 +235,10 @@ class Runtime:
 
     async def _open_media(self, media: Media) -> bytes | Path:
         assert media.sha256 is not None
-        return await self._ledger.content(media.sha256)
+        try:
+            return await self._ledger.content(media.sha256)
+        except LedgerError:
+            raise MediaLostError(media.sha256) from None
 
     async def _withdraw(self, job: Job) -> bool:
         change = Change(job_id=job.id, move=Move.TAKEN_BACK, at=time.time(), outcome=Withdrawn())
@@ -241,7 +270,10 @@ class Runtime:
             await self._leave_in_order()
         except VeoError as failure:
             _LOG.critical("closing could not be recorded: %s", failure.message)
-        self.book.close(self._closed_error())
+        closed = self._closed_error()
+        self.book.close(closed)
+        for promise in tuple(self._promises):
+            promise.set_exception(closed.fresh())
         await self._transport.close()
         await self._ledger.close()
         self.report = self._report()

@@ -15,7 +15,6 @@ from typing import Literal, Self
 from veo_async.answers import CheckAnswer, Lost, NotSent
 from veo_async.batching import Item, as_completed
 from veo_async.budget import Budget
-from veo_async.engine.events import Resumed
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, SessionClosedError, VeoError
 from veo_async.intake import take_in
@@ -101,7 +100,7 @@ class VeoSession:
         await self._ledger.open()
         try:
             if self._budget.limit is not None:
-                self._budget.load(await self._ledger.select())
+                self._budget.update(await self._ledger.select())
             self._runtime = Runtime(
                 self.provider,
                 self._ledger,
@@ -168,7 +167,16 @@ class VeoSession:
             BudgetExceededError: It would pass `max_cost`.
             LedgerError: It could not be made durable.
         """
-        job, _ = await self._enqueue(request)
+        runtime = self._open_runtime()
+        taking: asyncio.Future[Job] = runtime.promise()
+        runtime.spawn(self._take_in, request, taking)
+        try:
+            job = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(lambda taken: _give_up_taken(runtime, taken))
+            raise
+        job.handles += 1
+        runtime.queue(job)
         return job
 
     async def submit(self, request: VideoRequest) -> Job:
@@ -180,12 +188,12 @@ class VeoSession:
             SubmitError: The provider does not have it, as far as is known; `billed` says what that may cost.
             VeoError: As `enqueue` raises.
         """
-        job, is_new = await self._enqueue(request)
+        job = await self.enqueue(request)
         try:
             await job.accepted()
         except asyncio.CancelledError:
-            if is_new and job.state is State.QUEUED:
-                self._open_runtime().forget(job)
+            job.handles -= 1
+            self._open_runtime().give_up(job)
             raise
         return job
 
@@ -247,7 +255,7 @@ class VeoSession:
         runtime = self._open_runtime()
         records = [self._foreign_record(operation, model) for operation in operations]
         known = await self._ledger.add_many(records)
-        return self._take_up(runtime, known)
+        return runtime.take_up(known, self)
 
     async def resume(self) -> list[Job]:
         """Take up the ledger's open jobs and return them: queued ones are sent, running ones checked.
@@ -260,8 +268,10 @@ class VeoSession:
         runtime = self._open_runtime()
         records = await self._ledger.select(_RESUMABLE)
         mine = [record for record in records if self.provider.serves(record.provider, record.origin)]
-        jobs = self._take_up(runtime, mine)
-        runtime.post(Resumed())
+        jobs = runtime.take_up(mine, self)
+        for job in jobs:
+            runtime.queue(job)
+        runtime.resume()
         return jobs
 
     def job(self, job_id: str) -> Job:
@@ -331,41 +341,26 @@ class VeoSession:
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _enqueue(self, request: VideoRequest) -> tuple[Job, bool]:
-        """Take a request in, in a task that the session owns; withdraw it when the caller gives up."""
-        runtime = self._open_runtime()
-        taking = asyncio.get_running_loop().create_future()
-        runtime.spawn(self._take_in, request, taking)
-        try:
-            job, is_new = await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(lambda done: _forget_taken(runtime, done))
-            raise
-        return job, is_new
-
-    async def _take_in(self, request: VideoRequest, taking: asyncio.Future[tuple[Job, bool]]) -> None:
+    async def _take_in(self, request: VideoRequest, taking: asyncio.Future[Job]) -> None:
+        """Take a request in, in a task that the session owns: a caller that gives up loses no row."""
         try:
             taking.set_result(await self._take_in_now(request))
         except Exception as error:  # noqa: BLE001 - raised where the request came from
             taking.set_exception(error)
-            taking.exception()  # it may have no listener left
 
-    async def _take_in_now(self, request: VideoRequest) -> tuple[Job, bool]:
+    async def _take_in_now(self, request: VideoRequest) -> Job:
         record = await take_in(request, self.provider, self._ledger)
+        runtime = self._open_runtime()
+        self._budget.update(job.record for job in runtime.book)
         self._budget.reserve(record)
+        kept_id = None
         try:
             kept = await self._ledger.add(record)
-        except BaseException:
-            self._budget.release(record.id)
-            raise
-        is_new = kept.id == record.id
-        if not is_new:
-            self._budget.release(record.id)
-        return self._take_up(self._open_runtime(), [kept])[0], is_new
-
-    def _take_up(self, runtime: Runtime, records: Sequence[JobRecord]) -> list[Job]:
-        """Return the jobs of rows; those that are new to this session are set going."""
-        return runtime.take_up(records, self)
+            kept_id = kept.id
+        finally:
+            if kept_id != record.id:
+                self._budget.release(record.id)
+        return runtime.take_up([kept], self)[0]
 
     def _foreign_record(self, token_or_operation: str, model: str | None) -> JobRecord:
         provider = self.provider
@@ -415,8 +410,6 @@ class VeoSession:
             )
 
 
-def _forget_taken(runtime: Runtime, taken: asyncio.Future[tuple[Job, bool]]) -> None:
+def _give_up_taken(runtime: Runtime, taken: asyncio.Future[Job]) -> None:
     if not taken.cancelled() and taken.exception() is None:
-        job, is_new = taken.result()
-        if is_new:
-            runtime.forget(job)
+        runtime.give_up(taken.result())

@@ -12,7 +12,6 @@ from attrs import evolve, field, frozen
 from veo_async.answers import Accepted, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
 from veo_async.book import Book, key_of
 from veo_async.engine.events import (
-    SUBMITS,
     Event,
     OperationOpened,
     Profile,
@@ -20,7 +19,7 @@ from veo_async.engine.events import (
 )
 from veo_async.engine.lifecycle import IllegalTransitionError, Move, State, advance
 from veo_async.engine.retries import rejection, submit_move, unknown
-from veo_async.errors import LedgerError
+from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import Change, JobRecord
@@ -31,9 +30,13 @@ from veo_async.providers import Provider
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 from veo_async.wire import Request
 
-__all__ = ["Submitter", "profile_of"]
+__all__ = ["MediaLostError", "Submitter", "profile_of"]
 
 _LOG = logging.getLogger("veo_async")
+
+
+class MediaLostError(Exception):
+    """A picture or video of the request is no longer where the ledger kept it."""
 
 
 class _TakenBackError(Exception):
@@ -74,6 +77,8 @@ class Submitter:
         self._ongoing = Ongoing()
         self._is_closing = False
         self._duration_as_string = False
+        self.ledger_error: LedgerError | None = None
+        """Why nothing is sent: a submit could not be recorded before its first byte."""
         self.sent = 0
         """Submits whose first byte could leave, so far."""
 
@@ -108,8 +113,13 @@ class Submitter:
         except _TakenBackError:
             return _Attempt(answer=NotSent(reason="withdrawn"), taken_back=True)
         except LedgerError as error:
-            self._book.stand_still(SUBMITS, error)
+            self.ledger_error = error
             return _Attempt(answer=NotSent(reason=error.message, permanent=True))
+        except MediaLostError as error:
+            message = f"the request's medium {error} is lost; make the request anew"
+            return _Attempt(answer=Refused(kind=RefusalKind.INVALID, message=message))
+        except ConfigurationError as error:  # the callable that gives the key
+            return _Attempt(answer=NotSent(reason=error.message))
         except NotSentFailure as failure:
             return _Attempt(answer=NotSent(reason=failure.reason, permanent=failure.permanent))
         except LostFailure as failure:
@@ -191,7 +201,6 @@ class Submitter:
             )
             error.billed = "unknown"
             job.trouble = error
-            self._book.stand_still(SUBMITS, error)
             job.advance(_moved(job.record, change), change.at)
 
     async def _apply(self, job: Job, change: Change) -> None:

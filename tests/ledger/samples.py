@@ -39,7 +39,12 @@ def job(prompt: str = "A paper boat", *, key: str | None = None, **facts: Any) -
 
 
 def move(
-    record: JobRecord, what: Move, at: float = 1001.5, *, name: str | None = None, outcome: Outcome | None = None
+    record: JobRecord,
+    what: Move,
+    at: float = 1001.5,
+    *,
+    name: str | None = None,
+    outcome: Outcome | None = None,
 ) -> Change:
     """Return a change of a job."""
     return Change(job_id=record.id, move=what, at=at, operation=name, outcome=outcome)

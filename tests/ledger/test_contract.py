@@ -194,7 +194,9 @@ async def test_jobs_found_armed_are_unknown_after_opening(ledger: Ledger) -> Non
 async def test_files_replace_each_other_by_index(ledger: Ledger) -> None:
     record = await ledger.add(job())
     files = [
-        FileRecord(job_id=record.id, index=n, path=f"/out/{n}.mp4", sha256="ab" * 32, size=n + 5, stored_at=2.5)
+        FileRecord(
+            job_id=record.id, index=n, path=f"/out/{n}.mp4", sha256="ab" * 32, size=n + 5, stored_at=2.5
+        )
         for n in (1, 0)
     ]
     for file in files:

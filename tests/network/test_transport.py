@@ -7,8 +7,9 @@ import base64
 import gzip
 import os
 import pickle
+import time
 import traceback
-import zlib
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from veo_async.transport import (
 )
 from veo_async.wire import Base64Media, Request
 
-from .trap import KEY, TIMES, Trap, Visit, give_key, head, transport_for, trap
+from .trap import KEY, TIMES, Visit, head, transport_for, trap
 
 pytestmark = pytest.mark.anyio
 
@@ -40,8 +41,8 @@ async def armed() -> None:
     """Arm at once."""
 
 
-def get(url: str, **fields: int) -> Request:
-    return Request(method="GET", url=url, **fields)
+def get(url: str, max_bytes: int = 1 << 20) -> Request:
+    return Request(method="GET", url=url, max_bytes=max_bytes)
 
 
 def post(url: str, *body: bytes | Base64Media) -> Request:
@@ -313,12 +314,9 @@ async def test_a_slow_arm_does_not_count_as_a_slow_answer() -> None:
 
 
 async def test_a_stalled_loop_does_not_lose_an_answer() -> None:
-    import time
-
     async with trap(ok) as server, transport_for(server.origin) as transport:
         task = asyncio.create_task(transport.submit(post(server.url(), b"{}"), armed))
-        while not server.seen:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
         time.sleep(TIMES.submit_read * 2)  # noqa: ASYNC251  # the stall is what is tested
         assert (await task).status == 200
 
@@ -336,7 +334,7 @@ async def test_a_refused_connection_is_unsent() -> None:
         armed_times += 1
 
     async with transport_for() as transport:
-        with pytest.raises(NotSentFailure, match="[Rr]efused") as submitted:
+        with pytest.raises(NotSentFailure, match="refused") as submitted:
             await transport.submit(post(closed, b"{}"), arm)
         with pytest.raises(NotSentFailure):
             await transport.send(get(closed))
@@ -362,7 +360,8 @@ async def test_a_header_that_cannot_be_sent_is_unsent() -> None:
 
 
 async def test_a_server_without_tls_is_unsent() -> None:
-    async with trap(ok) as server, transport_for() as transport:
+    impatient = Timeouts(connect=0.2)
+    async with trap(ok) as server, transport_for(timeouts=impatient) as transport:
         with pytest.raises(NotSentFailure):
             await transport.submit(post(server.url().replace("http:", "https:"), b"{}"), armed)
     assert server.seen == []
@@ -434,10 +433,16 @@ MISDEEDS: dict[str, tuple[Script, str]] = {
     "body falls silent": (pieces(head(200, {"Content-Length": "99"}), b"{", then="silence"), "no byte"),
     "chunk cut": (pieces(head(200, {"Transfer-Encoding": "chunked"}), b"20\r\n{"), "cut short"),
     "last chunk missing": (pieces(head(200, {"Transfer-Encoding": "chunked"}), b"2\r\n{}\r\n"), "cut short"),
-    "chunk of no length": (pieces(head(200, {"Transfer-Encoding": "chunked"}), b"zz\r\n{}"), ""),
+    "chunk of no length": (
+        pieces(head(200, {"Transfer-Encoding": "chunked"}), b"zz\r\n{}"),
+        "cut short|not readable",
+    ),
     "200 header lines": (pieces(head(200, {f"X-{number}": "1" for number in range(200)})), "not readable"),
     "header line of 9,000 bytes": (pieces(head(200, {"X-A": "a" * 9000})), "not readable"),
-    "endless header line": (pieces(b"HTTP/1.1 200 OK\r\nX-A: ", *[b"a" * 4096] * 4, then="silence"), ""),
+    "endless header line": (
+        pieces(b"HTTP/1.1 200 OK\r\nX-A: ", *[b"a" * 4096] * 4, then="silence"),
+        "not readable",
+    ),
     "body over the cap": (pieces(head(200, {"Connection": "close"}), b"x" * 3000), "longer than 2000"),
     "gzip bomb": (pieces(encoded(BOMB, "gzip")), "longer than 2000"),
     "gzip cut": (pieces(encoded(PACKED[:-9], "gzip")), "cut short"),
@@ -484,15 +489,15 @@ async def test_a_request_is_not_sent_again_on_another_connection_either() -> Non
 
 
 async def test_a_gzip_bomb_takes_no_memory() -> None:
-    import tracemalloc
-
-    async with trap(pieces(encoded(gzip.compress(bytes(64 << 20)), "gzip"))) as server:
-        async with transport_for(server.origin) as transport:
-            tracemalloc.start()
-            with pytest.raises(LostFailure):
-                await transport.send(get(server.url()))
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
+    async with (
+        trap(pieces(encoded(gzip.compress(bytes(64 << 20)), "gzip"))) as server,
+        transport_for(server.origin) as transport,
+    ):
+        tracemalloc.start()
+        with pytest.raises(LostFailure):
+            await transport.send(get(server.url()))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
     assert peak < 5 << 20
 
 
@@ -500,9 +505,8 @@ async def test_a_gzip_bomb_takes_no_memory() -> None:
 async def test_a_compressed_answer_is_read_though_none_was_asked_for(encoding: str) -> None:
     big = gzip.compress(os.urandom(700_000))
     for body, plain in ((PACKED, b'{"name": "operations/1"}'), (big, gzip.decompress(big))):
-        async with trap(pieces(encoded(body, encoding))) as server:
-            async with transport_for(server.origin) as transport:
-                assert (await transport.send(get(server.url()))).body == plain
+        async with trap(pieces(encoded(body, encoding))) as server, transport_for(server.origin) as transport:
+            assert (await transport.send(get(server.url()))).body == plain
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 303, 307, 308, 400, 404, 408, 429, 500, 503, 521])
@@ -559,20 +563,28 @@ def assert_safe(error: BaseException) -> None:
 
 
 async def test_a_failure_shows_no_key_even_where_the_server_echoes_it() -> None:
-    echo = f"your key {KEY} \x1b[31m is bad \u202e\x00".encode() + b"z" * 3000
-    async with trap(pieces(head(200, {"Content-Length": "9999"}), echo)) as server:
-        async with transport_for(server.origin) as transport:
-            with pytest.raises(LostFailure) as caught:
-                await transport.submit(post(server.url(), b"{}"), armed)
+    async def echo(visit: Visit) -> None:
+        text = f"your key {visit.seen.headers['x-goog-api-key']} \x1b[31m is bad \u202e\x00" + "z" * 3000
+        await visit.send(head(200, {"Content-Length": "9999"}) + text.encode())
+        await visit.close()
+
+    async with (
+        trap(echo) as server,
+        transport_for(server.origin) as transport,
+    ):
+        with pytest.raises(LostFailure) as caught:
+            await transport.submit(post(server.url(), b"{}"), armed)
     assert "your key *** \\u001b[31m is bad" in caught.value.excerpt
     assert_safe(caught.value)
 
 
 async def test_what_a_server_puts_into_its_status_line_is_escaped() -> None:
-    async with trap(pieces(b"HTTP/9.9 \x1b]0;owned\x07" + b"A" * 5000 + b"\r\n\r\n")) as server:
-        async with transport_for(server.origin) as transport:
-            with pytest.raises(LostFailure) as caught:
-                await transport.send(get(server.url()))
+    async with (
+        trap(pieces(b"HTTP/9.9 \x1b]0;owned\x07" + b"A" * 5000 + b"\r\n\r\n")) as server,
+        transport_for(server.origin) as transport,
+    ):
+        with pytest.raises(LostFailure) as caught:
+            await transport.send(get(server.url()))
     assert_safe(caught.value)
 
 
@@ -591,12 +603,14 @@ async def test_unsent_failures_show_no_key() -> None:
 
 
 async def test_a_fetch_gives_head_and_body_piece_by_piece() -> None:
-    async with trap(pieces(head(200, {"Content-Length": "6"}), b"abc", b"def")) as server:
-        async with transport_for(server.origin) as transport:
-            async with transport.fetch(get(server.url("/v"))) as fetched:
-                assert (fetched.status, fetched.length, fetched.delimited) == (200, 6, True)
-                assert [chunk async for chunk in fetched] == [b"abc", b"def"]
-            assert fetched.received_bytes == 6
+    async with (
+        trap(pieces(head(200, {"Content-Length": "6"}), b"abc", b"def")) as server,
+        transport_for(server.origin) as transport,
+    ):
+        async with transport.fetch(get(server.url("/v"))) as fetched:
+            assert (fetched.status, fetched.length, fetched.delimited) == (200, 6, True)
+            assert [chunk async for chunk in fetched] == [b"abc", b"def"]
+        assert fetched.received_bytes == 6
 
 
 async def test_a_fetch_tells_a_body_that_is_cut_short() -> None:
@@ -667,9 +681,9 @@ async def test_a_trace_that_cannot_be_written_harms_nothing() -> None:
 
 async def test_closing_leaves_nothing_open() -> None:
     async with trap(ok) as server:
-        before = open_descriptors()
+        before, tasks = open_descriptors(), len(asyncio.all_tasks())
         async with transport_for(server.origin) as transport:
             await asyncio.gather(*(transport.send(get(server.url())) for _ in range(8)))
         await asyncio.sleep(0.02)
         assert open_descriptors() == before
-    assert len(asyncio.all_tasks()) == 1
+        assert len(asyncio.all_tasks()) == tasks

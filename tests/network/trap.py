@@ -21,7 +21,7 @@ KEY = "canary-5f0e7a61c2"
 TIMES = Timeouts(connect=2, submit_read=0.3, check_read=0.3, download_read=0.3)
 
 
-@frozen
+@frozen(repr=False)  # it holds the key, which is searched for in what tests show
 class Seen:
     """One request as it arrived."""
 
@@ -65,7 +65,7 @@ def head(status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-@define
+@define(repr=False)
 class Trap:
     """The server's state."""
 

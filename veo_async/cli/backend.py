@@ -69,7 +69,11 @@ async def open_backend(
 
 
 def _refuse_emulator_flags(flags: ProviderFlags) -> None:
-    given = [name for name in ("base_url", "status_base_url", "key_file", "project", "location") if getattr(flags, name)]
+    given = [
+        name
+        for name in ("base_url", "status_base_url", "key_file", "project", "location")
+        if getattr(flags, name)
+    ]
     if given:
         raise ConfigurationError(
             f"--provider emulator runs inside this process and takes no --{given[0].replace('_', '-')}; for one that "
@@ -82,7 +86,10 @@ def _refuse_emulator_flags(flags: ProviderFlags) -> None:
 def _emulator_poll(emulator: EmulatorFlags) -> PollPolicy:
     expected = max(0.05, emulator.emulator_waiting / emulator.emulator_time_scale)
     return PollPolicy(
-        expected=expected, spread=_EMULATOR_SPREAD, min_interval=min(1.0, expected / 4), max_interval=max(1.0, expected)
+        expected=expected,
+        spread=_EMULATOR_SPREAD,
+        min_interval=min(1.0, expected / 4),
+        max_interval=max(1.0, expected),
     )
 
 
@@ -106,7 +113,10 @@ def provider_of(flags: ProviderFlags, brakes: Brakes) -> Provider:
     """
     try:
         provider = Provider.from_env(
-            provider=flags.provider, base_url=flags.base_url, limits=limits_of(brakes), environ=_environment(flags)
+            provider=flags.provider,
+            base_url=flags.base_url,
+            limits=limits_of(brakes),
+            environ=_environment(flags),
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{error.message}{_hint(flags, error)}") from None
@@ -143,7 +153,9 @@ def _with_status_origin(provider: Provider, status_base_url: str | None) -> Prov
     if status_base_url is None:
         return provider
     if not isinstance(dialect, GeminiDialect):
-        raise ConfigurationError(f"--status-base-url: {provider.name} checks operations where it takes requests")
+        raise ConfigurationError(
+            f"--status-base-url: {provider.name} checks operations where it takes requests"
+        )
     status = read_base_url(status_base_url, "--status-base-url", dialect.version)
     return attrs.evolve(
         provider, status_base_url=status, dialect=attrs.evolve(dialect, status_base_url=status)

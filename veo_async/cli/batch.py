@@ -77,7 +77,7 @@ async def run_batch(source: Source, settings: Settings, *, again: Again, keep_go
         return Exit.USAGE
     prepare = partial(plan_batch, checked.entries, again=again, keep_going=keep_going)
     try:
-        return await Campaign(settings, prepare, manifest=True).run()
+        return await Campaign(settings, prepare, manifest=()).run()
     except BrokenLinesError as broken:
         tell_troubles(source.file, Checked(entries=(), troubles=tuple(broken.troubles)))
         say("Nothing was sent.")

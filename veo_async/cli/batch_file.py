@@ -96,7 +96,9 @@ def _placed(request: VideoRequest, folder: Path, model: str | None) -> VideoRequ
         image=_from_folder(request.image, folder),
         last_frame=_from_folder(request.last_frame, folder),
         video=_from_folder(request.video, folder),
-        reference_images=tuple(filter(None, (_from_folder(media, folder) for media in request.reference_images))),
+        reference_images=tuple(
+            filter(None, (_from_folder(media, folder) for media in request.reference_images))
+        ),
     )
 
 
@@ -114,5 +116,9 @@ def _doubled_ids(lines: Iterable[Line]) -> list[Trouble]:
             continue
         before = first.setdefault(line.id, line.number)
         if before != line.number:
-            found.append(Trouble(line=line.number, message=f'id: "{line.id}" is taken by line {before}; choose another'))
+            found.append(
+                Trouble(
+                    line=line.number, message=f'id: "{line.id}" is taken by line {before}; choose another'
+                )
+            )
     return found

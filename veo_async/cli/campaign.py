@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -22,7 +23,7 @@ from veo_async.cli.flags import Brakes, EmulatorFlags, Output, ProviderFlags
 from veo_async.cli.identity import Todo, attempt_key
 from veo_async.cli.interrupts import Interrupts
 from veo_async.cli.live import LiveReport
-from veo_async.cli.manifest import as_object, write_manifest
+from veo_async.cli.manifest import as_object, merged, write_manifest
 from veo_async.cli.records import LEDGER_NAME, reading
 from veo_async.cli.reports import JsonReport, LineReport, Opening, Report, out
 from veo_async.cli.run import Run
@@ -31,6 +32,7 @@ from veo_async.cli.tracing import open_trace
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError
 from veo_async.ledger.records import JobRecord
+from veo_async.models import JobId
 from veo_async.providers import Provider
 from veo_async.session import VeoSession
 
@@ -70,18 +72,25 @@ def report_for(settings: Settings) -> Report:
 class Campaign:
     """One run: opens the ledger, prepares, sends, awaits, fetches, and leaves everything told."""
 
-    def __init__(self, settings: Settings, prepare: Prepare, *, manifest: bool, resuming: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        prepare: Prepare,
+        *,
+        manifest: Sequence[dict[str, Any]] | None,
+        resuming: bool = False,
+    ) -> None:
         """Make ready.
 
         Args:
             settings: What the command line says.
             prepare: Decides what is done.
-            manifest: Whether manifest.jsonl is written.
+            manifest: Lines of manifest.jsonl that stay beside this run's; None: it is not written at all.
             resuming: Whether the session takes up all open jobs of its ledger, whoever made them.
         """
         self._settings = settings
         self._prepare = prepare
-        self._writes_manifest = manifest
+        self._manifest = manifest
         self._resuming = resuming
         self._report = report_for(settings)
         self._entries: Sequence[Entry] = ()
@@ -112,7 +121,9 @@ class Campaign:
         for note in notes:
             self._report.note(note)
         troubled = totals.missing_files > 0 or obstacle is not None
-        return exit_status((entry.state for entry in self._entries), interrupted=interrupted, troubled=troubled)
+        return exit_status(
+            (entry.state for entry in self._entries), interrupted=interrupted, troubled=troubled
+        )
 
     async def _session_of(self, interrupts: Interrupts) -> Run | None:
         settings, root = self._settings, self._settings.root
@@ -142,7 +153,9 @@ class Campaign:
         await interrupts.until_first(run.go())
         self._checks = session.statistics().checks
         if interrupts.first.is_set():
-            self._report.note("Stopping: what was sent gets its answer, nothing new is sent. Ctrl+C again: at once.")
+            self._report.note(
+                "Stopping: what was sent gets its answer, nothing new is sent. Ctrl+C again: at once."
+            )
             await _detach(session, interrupts)
         return run
 
@@ -179,7 +192,10 @@ class Campaign:
                 if entry.state == State.SUCCEEDED and not entry.files and entry.error is None:
                     assert entry.record is not None
                     records = await ledger.files(entry.record.id)
-                    found = [await anyio.to_thread.run_sync(standing, each, self._settings.root) for each in records]
+                    found = [
+                        await anyio.to_thread.run_sync(standing, each, self._settings.root)
+                        for each in records
+                    ]
                     entry.files = tuple(file for file in found if file is not None)
 
     async def _now_and_then(self) -> None:
@@ -188,12 +204,12 @@ class Campaign:
             await self._write_manifest()
 
     async def _write_manifest(self) -> None:
-        if not self._writes_manifest or self._manifest_lock.locked():
+        if self._manifest is None or self._manifest_lock.locked():
             return
         async with self._manifest_lock:
             began = time.monotonic()
             root = self._settings.root
-            objects = [as_object(entry, root) for entry in self._entries]
+            objects = merged(self._manifest, [as_object(entry, root) for entry in self._entries])
             await anyio.to_thread.run_sync(write_manifest, root / "manifest.jsonl", objects)
             took = time.monotonic() - began
             self._next_manifest = time.monotonic() + max(_LEAST_BETWEEN_MANIFESTS_S, took * _MANIFEST_SHARE)
@@ -206,7 +222,9 @@ def _make_folder(root: Path) -> None:
         raise ConfigurationError(f"--out {root} cannot be made a folder: {error.strerror}") from None
 
 
-def _newest(entry: Entry, by_id: dict[str, JobRecord], by_key: dict[str, JobRecord]) -> JobRecord | None:
+def _newest(
+    entry: Entry, by_id: Mapping[JobId, JobRecord], by_key: Mapping[str, JobRecord]
+) -> JobRecord | None:
     if entry.record is not None:
         return by_id.get(entry.record.id, entry.record)
     return None if entry.key is None else by_key.get(attempt_key(entry.key, entry.attempt))

@@ -50,6 +50,8 @@ class Entry:
     replaces: JobRecord | None = None
     """The job of the attempt before, when the request is sent again."""
     files: tuple[StoredFile, ...] = ()
+    wants_files: bool = True
+    """Whether its videos shall be stored."""
     error: VeoError | None = None
     """Why there is no video here, or not yet."""
     settled: bool = False
@@ -98,8 +100,10 @@ class Entry:
 
     @property
     def complete(self) -> bool:
-        """Whether its videos stand on the disk."""
-        return self.state == State.SUCCEEDED and bool(self.files) and self.error is None
+        """Whether it brought all that was wanted of it."""
+        if self.state != State.SUCCEEDED or self.error is not None:
+            return False
+        return bool(self.files) or not self.wants_files
 
     @property
     def decided(self) -> bool:

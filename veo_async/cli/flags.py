@@ -24,6 +24,8 @@ class ProviderFlags:
 
     provider: str | None = None
     """gptproto, gemini, or emulator: a service inside this process, without key and cost. [env: VEO_PROVIDER]"""
+    model: str | None = None
+    """An alias (veo-3.1-fast, veo-3.1, …) or the provider's own name, for requests that name none."""
     base_url: str | None = None
     """Where the service is. [env: VEO_BASE_URL]"""
     status_base_url: str | None = None

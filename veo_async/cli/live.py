@@ -33,27 +33,28 @@ class LiveReport:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or out()
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._view,
-            refresh_per_second=_REFRESHES_PER_SECOND,
-            transient=True,
-        )
         self._spinner = Spinner("dots", style="cyan")
         self._began = time.monotonic()
         self._requests = 0
         self._settled = 0
         self._doing: dict[Entry, tuple[str, float]] = {}
         self._opening: Opening | None = None
+        # Last, since it draws the view at once.
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._view,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=True,
+        )
 
-    def begin(self, opening: Opening) -> None:
+    def begin(self, opening: Opening, /) -> None:
         """Say what is about to be done and start to show it."""
         self._opening = opening
         self._requests = opening.requests
         self._console.print(Text(opening.sentence(), style="bold"), soft_wrap=True)
         self._live.start()
 
-    def moved(self, entry: Entry, doing: str) -> None:
+    def moved(self, entry: Entry, doing: str, /) -> None:
         """Show what a request does now."""
         before = self._doing.get(entry, ("", 0.0))
         if before[0] != doing:
@@ -69,14 +70,16 @@ class LiveReport:
         console = self._console if self._live.is_started else err()
         console.print(Text(text, style="yellow"), soft_wrap=True)
 
-    def end(self, entries: Sequence[Entry], totals: Totals) -> None:
+    def end(self, entries: Sequence[Entry], totals: Totals, /) -> None:
         """Leave a table and the figures on the screen."""
         self._live.stop()
         self._console.print(summary_table(entries))
         self._console.print(Text(totals_line(totals), style="bold"), soft_wrap=True)
         if self._opening is not None and totals.succeeded > totals.missing_files:
             place = place_of(self._opening.target)
-            self._console.print(Text(f"Videos and manifest.jsonl are in {place}", style="dim"), soft_wrap=True)
+            self._console.print(
+                Text(f"Videos and manifest.jsonl are in {place}", style="dim"), soft_wrap=True
+            )
 
     def _view(self) -> RenderableType:
         return Group(self._bar(), *self._rows())
@@ -86,7 +89,9 @@ class LiveReport:
         bar = ProgressBar(total=max(1, self._requests), completed=self._settled, width=_BAR_WIDTH)
         figures = f"{self._settled}/{self._requests}  {duration(time.monotonic() - self._began)}"
         waiting = sum(doing == "queued" for doing, _ in self._doing.values())
-        line.add_row(bar, Text(figures, style="bold"), Text(f"{waiting} queued" if waiting else "", style="dim"))
+        line.add_row(
+            bar, Text(figures, style="bold"), Text(f"{waiting} queued" if waiting else "", style="dim")
+        )
         return line
 
     def _rows(self) -> list[RenderableType]:

@@ -58,7 +58,9 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:
     outcome = attrs.evolve(outcome, raw=None)
     if isinstance(outcome, Succeeded):
         result = outcome.result
-        videos = tuple(attrs.evolve(video, uri=video.uri and redacted_url(video.uri)) for video in result.videos)
+        videos = tuple(
+            attrs.evolve(video, uri=video.uri and redacted_url(video.uri)) for video in result.videos
+        )
         outcome = attrs.evolve(outcome, result=attrs.evolve(result, videos=videos))
     return unstructure_outcome(outcome)
 
@@ -118,6 +120,8 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
 
 def merged(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return `old` with what is known anew of the same jobs, then what `old` did not name."""
+    if not old:
+        return list(new)
     news = {each["job_id"]: each for each in new}
     kept = [news.pop(each.get("job_id"), each) for each in old]
     return [*kept, *news.values()]

@@ -36,12 +36,16 @@ def slug(text: str, length: int = _SLUG_LENGTH) -> str:
 def file_name(
     *, place: int, line_id: str | None, prompt: str, job_id: str, index: int = 0, mime_type: str | None = None
 ) -> str:
-    """Return the name of a request's video: its id when it has one, else its place and first words.
+    """Return the name of a request's video: its id when it has one, else its place (if not 0) and first words.
 
     The end of the name is taken from the job, so that two jobs never want the same file.
     """
     mark = job_id.replace("-", "")[:_SHOWN_HASH]
-    stem = _stem_of_id(line_id, mark) if line_id else "-".join(filter(None, [f"{place:03}", slug(prompt), mark]))
+    stem = (
+        _stem_of_id(line_id, mark)
+        if line_id
+        else "-".join(filter(None, [f"{place:03}" if place else "", slug(prompt), mark]))
+    )
     more = f"-{index + 1}" if index else ""
     return f"{stem}{more}{_SUFFIXES.get(mime_type or '', '.mp4')}"
 

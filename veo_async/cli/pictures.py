@@ -26,7 +26,9 @@ class MediaShelf:
         Raises:
             InvalidRequestError: a file is missing, cannot be read, or is not what it is given as.
         """
-        references = [(f"reference_images[{place}]", media) for place, media in enumerate(request.reference_images)]
+        references = [
+            (f"reference_images[{place}]", media) for place, media in enumerate(request.reference_images)
+        ]
         return attrs.evolve(
             request,
             image=self._look("image", request.image),
@@ -45,7 +47,9 @@ class MediaShelf:
         if not (known.mime_type or "").startswith(wanted):
             found = known.mime_type or "of no known type"
             give = "a PNG, JPEG or WebP file" if wanted == "image" else "an MP4 file"
-            raise InvalidRequestError(f"{name}: {media.path} is no {wanted} ({found}); give {give}", field=name)
+            raise InvalidRequestError(
+                f"{name}: {media.path} is no {wanted} ({found}); give {give}", field=name
+            )
         return attrs.evolve(known, mime_type=media.mime_type or known.mime_type)
 
 

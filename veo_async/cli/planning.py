@@ -29,7 +29,12 @@ class BrokenLinesError(Exception):
 
 
 def plan_batch(
-    entries: Sequence[Entry], records: Sequence[JobRecord], provider: Provider, *, again: Again, keep_going: bool
+    entries: Sequence[Entry],
+    records: Sequence[JobRecord],
+    provider: Provider,
+    *,
+    again: Again,
+    keep_going: bool,
 ) -> Sequence[Entry]:
     """Decide about the lines of a file.
 
@@ -38,7 +43,9 @@ def plan_batch(
         ConfigurationError: the ledger's jobs are another provider's.
     """
     jobs = _by_key(records)
-    changed = [trouble for entry in entries if entry.key and (trouble := _plan(entry, jobs, again)) is not None]
+    changed = [
+        trouble for entry in entries if entry.key and (trouble := _plan(entry, jobs, again)) is not None
+    ]
     if changed and not keep_going:
         raise BrokenLinesError(changed)
     _refuse_foreign(entries, provider)
@@ -48,12 +55,15 @@ def plan_batch(
 def _plan(entry: Entry, jobs: Mapping[str, JobRecord], again: Again) -> Trouble | None:
     assert entry.key is not None
     step = plan_step(entry.key, jobs, again)
-    entry.todo, entry.attempt, entry.record, entry.replaces = step.todo, step.attempt, step.record, step.replaces
+    entry.todo, entry.attempt, entry.record, entry.replaces = (
+        step.todo,
+        step.attempt,
+        step.record,
+        step.replaces,
+    )
     if same_as_before(step, entry.digest):
         return None
-    entry.trouble = (
-        f'id: "{entry.line_id}" already stands for another request in this folder: give the changed line a new id'
-    )
+    entry.trouble = f'id: "{entry.line_id}" already stands for another request in this folder: give the changed line a new id'
     entry.record, entry.settled = None, True
     return Trouble(line=entry.place, message=entry.trouble)
 

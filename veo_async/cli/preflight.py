@@ -76,7 +76,9 @@ def _broken(troubles: Sequence[Trouble], batch: BatchFile) -> list[Entry]:
     texts: dict[int, list[str]] = {}
     for trouble in troubles:
         texts.setdefault(trouble.line, []).append(trouble.message)
-    return [_broken_entry(number, "; ".join(messages), lines.get(number)) for number, messages in texts.items()]
+    return [
+        _broken_entry(number, "; ".join(messages), lines.get(number)) for number, messages in texts.items()
+    ]
 
 
 def _broken_entry(number: int, trouble: str, line: Line | None) -> Entry:

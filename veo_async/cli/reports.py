@@ -51,11 +51,11 @@ class Opening:
 class Report(Protocol):
     """Is told what happens, and tells it on."""
 
-    def begin(self, opening: Opening) -> None:
+    def begin(self, opening: Opening, /) -> None:
         """The run starts."""
         ...
 
-    def moved(self, entry: Entry, doing: str) -> None:
+    def moved(self, entry: Entry, doing: str, /) -> None:
         """A request is now "queued", "running" or "downloading"."""
         ...
 
@@ -67,7 +67,7 @@ class Report(Protocol):
         """Something people should know."""
         ...
 
-    def end(self, entries: Sequence[Entry], totals: Totals) -> None:
+    def end(self, entries: Sequence[Entry], totals: Totals, /) -> None:
         """The run is over."""
         ...
 
@@ -100,25 +100,27 @@ class LineReport:
     def __init__(self) -> None:
         self._out = out()
 
-    def begin(self, opening: Opening) -> None:
+    def begin(self, opening: Opening, /) -> None:
         """Say what is about to be done."""
         say(opening.sentence())
 
-    def moved(self, entry: Entry, doing: str) -> None:
+    def moved(self, _entry: Entry, _doing: str, /) -> None:
         """Only ends are told."""
 
     def settled(self, entry: Entry) -> None:
         """Tell how it ended, and where its file is or why there is none."""
         waited = "" if entry.waited is None else duration(entry.waited)
         name = shortened(entry.name, _NAME_WIDTH)
-        text = f"{entry.state:<10} {entry.place:>4}  {name:<{_NAME_WIDTH}} {waited:>7}  {result_of(entry)}"
+        text = (
+            f"{entry.state:<10} {entry.place or '':>4}  {name:<{_NAME_WIDTH}} {waited:>7}  {result_of(entry)}"
+        )
         self._out.print(text.rstrip(), markup=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Tell people."""
         say(text)
 
-    def end(self, entries: Sequence[Entry], totals: Totals) -> None:
+    def end(self, _entries: Sequence[Entry], totals: Totals, /) -> None:
         """Tell the figures."""
         self._out.print(totals_line(totals), markup=False, soft_wrap=True)
 
@@ -129,16 +131,18 @@ class JsonReport:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def begin(self, opening: Opening) -> None:
+    def begin(self, opening: Opening, /) -> None:
         """Tell what is about to be done."""
         fields = ("requests", "sends", "resumes", "kept", "cost_estimate")
         plan = {name: getattr(opening, name) for name in fields}
         write_json({"event": "begin", "provider": opening.provider, "out": str(opening.target), **plan})
 
-    def moved(self, entry: Entry, doing: str) -> None:
+    def moved(self, entry: Entry, doing: str, /) -> None:
         """Tell what a request does now."""
         job_id = entry.record and entry.record.id
-        write_json({"event": "moved", "line": entry.place, "id": entry.line_id, "job_id": job_id, "doing": doing})
+        write_json(
+            {"event": "moved", "line": entry.place, "id": entry.line_id, "job_id": job_id, "doing": doing}
+        )
 
     def settled(self, entry: Entry) -> None:
         """Tell all the manifest will say of a request."""
@@ -148,13 +152,13 @@ class JsonReport:
         """Tell people, beside the JSON."""
         say(text)
 
-    def end(self, entries: Sequence[Entry], totals: Totals) -> None:
+    def end(self, _entries: Sequence[Entry], totals: Totals, /) -> None:
         """Tell the figures."""
         write_json({"event": "end", **totals.as_object()})
 
 
 def result_of(entry: Entry) -> str:
     """Return where a request's files are, or why there are none."""
-    if not entry.complete:
+    if not entry.files:
         return reason(entry)
     return ", ".join(f"{place_of(file.path)} ({size(file.size)})" for file in entry.files)

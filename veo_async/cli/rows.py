@@ -74,7 +74,9 @@ def _row(number: int, raw: bytes, read: Any) -> Row | Trouble:
     try:
         return Row(line=number, fields=read(raw.decode()))
     except UnicodeDecodeError as error:
-        return Trouble(line=number, message=f"is not UTF-8 from byte {error.start + 1} on: save the file as UTF-8")
+        return Trouble(
+            line=number, message=f"is not UTF-8 from byte {error.start + 1} on: save the file as UTF-8"
+        )
     except RecursionError:
         return Trouble(line=number, message="is nested too deeply to be read")
     except ValueError as error:
@@ -91,7 +93,7 @@ def _object(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at column {error.colno}") from None
     if not isinstance(value, dict):
-        raise ValueError('is not a JSON object: write {"prompt": "…"}')
+        raise ValueError('is not a JSON object: write {"prompt": "…"}')  # noqa: TRY004 - the line is wrong, no caller
     return value
 
 
@@ -125,7 +127,9 @@ def _csv_rows(content: bytes) -> Iterator[Row | Trouble]:
 
 def _header_troubles(header: list[str]) -> list[Trouble]:
     if "prompt" not in header:
-        return [Trouble(line=1, message='is no header with a "prompt" column: the first row names the fields')]
+        return [
+            Trouble(line=1, message='is no header with a "prompt" column: the first row names the fields')
+        ]
     doubled = sorted({name for name in header if header.count(name) > 1})
     return [Trouble(line=1, message=f'names the column "{name}" twice: keep one of them') for name in doubled]
 
@@ -167,5 +171,3 @@ def _object_cell(name: str, text: str) -> dict[str, Any]:
         return _object(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-
-

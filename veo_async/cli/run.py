@@ -53,7 +53,7 @@ class Run:
         session: VeoSession,
         entries: Sequence[Entry],
         report: Report,
-        shelf: Shelf,
+        shelf: Shelf | None,
         saved: Callable[[], Awaitable[None]],
         known: Iterable[Job] = (),
     ) -> None:
@@ -63,7 +63,7 @@ class Run:
             session: Whose jobs.
             entries: What is asked, each with its `todo`.
             report: Is told what happens.
-            shelf: Takes the videos.
+            shelf: Takes the videos; None: they are not fetched.
             saved: Awaited after each request that is done with; writes the manifest now and then.
             known: Jobs that the session has taken up already.
         """
@@ -170,6 +170,8 @@ class Run:
         assert record is not None
         if not isinstance(outcome, Succeeded):
             entry.error = error_of(outcome, record.id, record.operation)
+            return
+        if self._shelf is None:
             return
         if entry.todo is not Todo.KEEP:
             self._report.moved(entry, "downloading")

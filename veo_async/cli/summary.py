@@ -52,7 +52,7 @@ def summary_table(entries: Sequence[Entry]) -> Table:
 def _cells(entry: Entry) -> tuple[Text, Text, Text, Text, Text]:
     waited = "" if entry.waited is None else duration(entry.waited)
     return (
-        Text(str(entry.place)),
+        Text(str(entry.place or "")),
         Text(shortened(entry.name, _NAME_WIDTH)),
         Text(entry.state, style=STYLES.get(entry.state, "dim")),
         Text(waited),
@@ -61,7 +61,7 @@ def _cells(entry: Entry) -> tuple[Text, Text, Text, Text, Text]:
 
 
 def _result(entry: Entry) -> Text:
-    if not entry.complete:
+    if not entry.files:
         return Text(reason(entry), style="dim")
     parts = [Text.assemble(file.path.name, "  ", (size(file.size), "dim")) for file in entry.files]
     return Text("\n").join(parts)

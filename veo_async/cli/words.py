@@ -8,7 +8,8 @@ from typing import Final
 
 from veo_async.cli.entries import Entry
 from veo_async.cli.names import shortened
-from veo_async.models import Expired, Failed, Filtered, Rejected, Unknown
+from veo_async.models import Expired, Failed, Filtered, Rejected, Succeeded, Unknown
+from veo_async.transport.redaction import redacted_url
 
 __all__ = ["count", "duration", "money", "place_of", "reason", "size"]
 
@@ -47,8 +48,8 @@ def size(number: int) -> str:
 
 
 def money(dollars: float | None) -> str:
-    """Return US dollars, with cents; a dash where no price is known."""
-    return "–" if dollars is None else f"${dollars:,.2f}"
+    """Return US dollars, with cents; "?" where no price is known."""
+    return "?" if dollars is None else f"${dollars:,.2f}"
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -72,6 +73,10 @@ def reason(entry: Entry) -> str:
 
 def _own_words(entry: Entry) -> str:
     match entry.outcome:
+        case Succeeded() as succeeded if entry.complete:
+            return ", ".join(
+                redacted_url(video.uri or "inside the answer") for video in succeeded.result.videos
+            )
         case Filtered() as filtered if filtered.reasons:
             return "; ".join(filtered.reasons)
         case (Rejected() | Failed() | Expired()) as ended if ended.message:

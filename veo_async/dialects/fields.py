@@ -18,12 +18,12 @@ JsonObject = dict[str, object]
 """A decoded JSON object."""
 
 _NAMES: Final[Mapping[type, str]] = {
-    dict: "object",
-    list: "list",
-    str: "string",
-    bool: "boolean",
-    int: "number",
-    float: "number",
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
 }
 
 
@@ -38,7 +38,7 @@ def _is_list(value: object) -> TypeGuard[list[object]]:
 
 def _wrong(path: str, wanted: str, value: object) -> ProtocolError:
     found = _NAMES.get(type(value), "null")
-    return ProtocolError(f"{path} must be {wanted}, not a {found}", path=path)
+    return ProtocolError(f"{path} must be {wanted}, not {found}", path=path)
 
 
 def boolean(parent: JsonObject, key: str, path: str) -> bool | None:

@@ -39,7 +39,7 @@ _POLICY: Final = re.compile(
     r"|safety (?:filter|polic|setting)|blocked by .{0,40}\bsafety",
     re.IGNORECASE,
 )
-_NOT_CHARGED: Final = re.compile(r"\b(?:not|n't|no) (?:be |been |were |was )?charged?\b", re.IGNORECASE)
+_NOT_CHARGED: Final = re.compile(r"(?:\bnot|n.t|\bno) (?:be |been |were |was )?charged?\b", re.IGNORECASE)
 
 
 def categories(text: str) -> tuple[str, ...]:

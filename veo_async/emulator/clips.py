@@ -96,7 +96,7 @@ class Studio:
             MissingExtraError: Pillow is not installed.
         """
         require_extra()
-        from veo_async.emulator.pictures import check_image  # noqa: PLC0415 - an optional extra
+        from veo_async.emulator.pictures import check_image  # an optional extra
 
         await self._in_thread(check_image, content)
 
@@ -146,7 +146,7 @@ def render(spec: ClipSpec, media: Callable[[str], bytes], closing: threading.Eve
     Raises:
         RefusedError: ``closing`` was set meanwhile.
     """
-    import av  # noqa: PLC0415 - an optional extra
+    import av  # an optional extra
 
     # The index goes in front of the frames, as real services have it; that takes a file, not memory.
     with tempfile.TemporaryDirectory(prefix="veo-emulator-") as folder:
@@ -189,9 +189,9 @@ def _still(
     spec: ClipSpec, segment: Segment, media: Callable[[str], bytes]
 ) -> tuple[tuple[bytes, bytes, bytes], int]:
     """The segment's picture as planes; converting once and copying planes is what makes clips cheap."""
-    import av  # noqa: PLC0415 - an optional extra
+    import av  # an optional extra
 
-    from veo_async.emulator.pictures import paint  # noqa: PLC0415 - an optional extra
+    from veo_async.emulator.pictures import paint  # an optional extra
 
     image = None if segment.image is None else media(segment.image)
     tint = f"{segment.seed}:{spec.sample}"
@@ -203,7 +203,7 @@ def _still(
 
 
 def _frame(spec: ClipSpec, planes: tuple[bytes, bytes, bytes], stride: int, number: int, done: float) -> Any:
-    import av  # noqa: PLC0415 - an optional extra
+    import av  # an optional extra
 
     frame: Any = av.VideoFrame(spec.width, spec.height, "yuv420p")
     for plane, content in zip(frame.planes, planes, strict=True):
@@ -235,7 +235,7 @@ def _light(luma: memoryview, stride: int, spec: ClipSpec, done: float) -> None:
 
 def _sound(spec: ClipSpec) -> Iterator[Any]:
     """A quiet chord, a second at a time, its notes given by the prompt."""
-    import av  # noqa: PLC0415 - an optional extra
+    import av  # an optional extra
 
     number = 0
     for segment in spec.segments:

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def veo_emulator(request: pytest.FixtureRequest) -> "Iterator[Emulator]":
     """A running `veo_async.emulator.Emulator`, new for each test."""
-    from veo_async.emulator import Emulator  # noqa: PLC0415 - pytest loads this module in every run
+    from veo_async.emulator import Emulator  # pytest loads this module in every run
 
     marker = request.node.get_closest_marker("veo_emulator")
     options: dict[str, Any] = _OPTIONS | (dict(marker.kwargs) if marker else {})

@@ -224,7 +224,7 @@ class Emulator:
 
     def in_thread(self) -> "EmulatorThread":
         """A synchronous context manager that runs this emulator in a thread and event loop of its own."""
-        from veo_async.emulator.thread import EmulatorThread  # noqa: PLC0415 - it imports this module
+        from veo_async.emulator.thread import EmulatorThread  # it imports this module
 
         return EmulatorThread(self)
 

@@ -15,10 +15,10 @@ SLACK = 64
 
 
 class Agenda:
-    """A heap of instants and operations. Entries are never taken back, they are passed over or cleared away."""
+    """A heap of instants and operations. No entry is taken back: it is passed over or cleared."""
 
     def __init__(self, wanted: Callable[[OperationKey], float]) -> None:
-        """`wanted` says which instant holds for an operation now; entries with another one are of the past."""
+        """`wanted` says which instant holds for an operation now; entries with another one are past."""
         self._wanted = wanted
         self._heap: list[tuple[float, OperationKey]] = []
         self._clear_at = SLACK

@@ -26,7 +26,7 @@ PRIOR_WEIGHT = 2.0
 DECAY = 0.98
 """Weight that what was known keeps with each new waiting time."""
 REPLAN_SHARE = 0.1
-"""Share of new waiting times after which the plan is made anew; making it costs a quarter of a millisecond."""
+"""Share of new waiting times after which the plan is made anew; making it costs a quarter millisecond."""
 MIN_SPREAD, MAX_SPREAD = 0.08, 3.0
 """No provider is more regular than this, and the gaps would shrink to nothing; past the other, nothing is
 known anyway."""
@@ -34,7 +34,7 @@ TINY = 1e-9
 STEPS_PER_SPREAD = 24
 """Fineness of the numeric integral."""
 SPREADS = 4
-"""A plan reaches so many spreads to either side of the median; older operations are not what it was made for."""
+"""A plan reaches so many spreads to either side of the median; it was not made for what is older."""
 TAIL_SHARE = 0.25
 """Gap past the plan, as a share of the age."""
 
@@ -108,7 +108,7 @@ def _between(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
 
 
 def _hazard(z: float, age: float, spread: float) -> float:
-    """Return the rate at which a lognormal waiting time ends at `age`, which is `z` spreads from its median."""
+    """Return the rate at which a lognormal waiting time ends at `age`, `z` spreads from its median."""
     survival = 0.5 * math.erfc(z / math.sqrt(2))
     if survival < TINY:  # both terms underflow there, and a normal's hazard tends to z
         return z / (spread * age)

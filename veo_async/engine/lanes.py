@@ -64,7 +64,7 @@ class Lane:
         self.pacer.ended(sent_at)
 
     def is_news(self, sent_at: float) -> bool:
-        """Return whether an answer tells of now: what was sent before the trouble began says nothing of it."""
+        """Return whether an answer tells of now: what was sent before the trouble says nothing of it."""
         return sent_at >= self._trouble_at
 
     def reached(self) -> list[Action]:

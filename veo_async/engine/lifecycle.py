@@ -6,10 +6,15 @@ Rule 3: a pair that is not in the table is a bug of ours: it raises and changes 
 
 ::
 
-    QUEUED ──Armed──▶ ARMED ──Started──▶ RUNNING ──▶ SUCCEEDED | FILTERED | FAILED | EXPIRED
-      ▲  │              │ ├─Declined──▶ REJECTED ◀──Declined── RUNNING (policy, told on a check)
-      │  └─TakenBack──▶ WITHDRAWN
-      └────NotStarted───┘ └─Silenced──▶ UNKNOWN ──Started──▶ RUNNING (adopted)
+    QUEUED ──armed──▶ ARMED ──started──▶ RUNNING ──succeeded──▶ SUCCEEDED
+                                         RUNNING ──filtered──▶ FILTERED
+                                         RUNNING ──failed──▶ FAILED
+                                         RUNNING ──expired──▶ EXPIRED
+                                         RUNNING ──declined──▶ REJECTED (policy, told on a check)
+    QUEUED ◀──not_started── ARMED ──silenced──▶ UNKNOWN ──started──▶ RUNNING (adopted)
+                            ARMED ──declined──▶ REJECTED
+    QUEUED ──taken_back──▶ WITHDRAWN
+    QUEUED ──declined──▶ REJECTED (found unsendable)
 
 Stalled is not a state: a job past its deadline still runs, and may still succeed.
 """

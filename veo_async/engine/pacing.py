@@ -14,6 +14,8 @@ PAD_S = 0.05
 """Kept free at a window's end, so that what holds here holds at the server too."""
 PAD_SHARE = 0.05
 """… but never more than this share of the window, so that nine tenths of the rate stay usable."""
+GRAIN_SHARE = 0.025
+"""Of a window, to which the instants of free slots may be rounded up, for fewer wake-ups."""
 FALL = 0.8
 """What is left of the pace after the server says it was too fast."""
 FALL_EVERY_S = 30.0
@@ -78,8 +80,8 @@ class Pacer:
         self._fell_at = -math.inf
         self._hinted_until = -math.inf
         self._held_until = -math.inf
-        self.grain = min(PAD_SHARE * rate.per for rate in rates)
-        """Seconds to which instants of free slots may be rounded, a tenth of the rate lost at most."""
+        self.grain = min(GRAIN_SHARE * rate.per for rate in rates)
+        """Seconds to which instants of free slots may be rounded up."""
 
     @property
     def per_minute(self) -> float:

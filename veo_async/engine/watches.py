@@ -39,7 +39,7 @@ from veo_async.options import PollPolicy, RetryPolicy
 __all__ = ["TICK_S", "WatchList"]
 
 TICK_S = 0.25
-"""Due times are rounded up to this grid, so that many share one turn (measured: 227 against 733 µs a check)."""
+"""Due times are rounded up to this grid, so that many share one turn (measured: 227 against 733 µs)."""
 NEW_S = 120.0
 """A 404 this soon after acceptance only means that the provider is not consistent yet."""
 MISSING_TIMES, MISSING_FOR_S = 3, 60.0

@@ -24,6 +24,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from veo_async.transport.addresses import is_public
+from veo_async.transport.failures import UnreadableAnswer
 
 __all__ = ["JOURNEY", "Journey", "MarkedConnector", "Watchdog", "guarded_socket"]
 
@@ -31,10 +32,23 @@ __all__ = ["JOURNEY", "Journey", "MarkedConnector", "Watchdog", "guarded_socket"
 class Journey:
     """What is known of one exchange: how far it got."""
 
-    __slots__ = ("_arm", "_patience", "_wire", "arm_error", "armed", "expired", "ready_at", "refused")
+    __slots__ = (
+        "_arm",
+        "_wire",
+        "arm_error",
+        "armed",
+        "expired",
+        "patience",
+        "reader",
+        "ready_at",
+        "refused",
+    )
 
     def __init__(self, patience: float, arm: Callable[[], Awaitable[None]] | None = None) -> None:
-        self._patience = patience
+        self.patience = patience
+        """Seconds that the exchange may take from when its connection is ready."""
+        self.reader: aiohttp.StreamReader | None = None
+        """The body that is read, once there is one."""
         self._arm = arm
         self._wire: asyncio.Transport | None = None
         self.armed = False
@@ -51,7 +65,7 @@ class Journey:
     def begin(self) -> None:
         """Refuse a second connection: aiohttp would send again by itself on finding one closed."""
         if self.armed:
-            raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection without an answer")
+            raise UnreadableAnswer("the server closed the connection before a whole answer")
 
     async def connected(self, loop: asyncio.AbstractEventLoop, wire: asyncio.Transport | None) -> None:
         """Run `arm`, then note the instant; when `arm` raises, nothing may be sent."""
@@ -65,16 +79,28 @@ class Journey:
         self.armed = True
         self._wire = wire
 
-    def end_if_late(self, now: float) -> None:
-        """End an exchange that takes too long, by its connection: an answer already in hand is kept."""
-        if self.armed and now > self.ready_at + self._patience:
+    def look(self, now: float) -> None:
+        """End an exchange that takes too long, and one whose connection is gone without its reader knowing.
+
+        Never by cancelling a task: an answer that is already in hand is kept.
+        """
+        if self._wire is None:
+            return
+        if now > self.ready_at + self.patience:
             self.expired = True
-            if self._wire is not None:
-                self._wire.abort()
+            self._wire.abort()
+        if self._wire.is_closing():
+            self._tell_reader()
+
+    def _tell_reader(self) -> None:
+        # After a malformed chunk, aiohttp drops connection and timer, and its reader would wait for ever.
+        reader = self.reader
+        if reader is not None and not reader.is_eof() and reader.exception() is None:
+            reader.set_exception(UnreadableAnswer("the body of the answer was cut short"))
 
 
 class Watchdog:
-    """Ends exchanges that take too long; one timer for all of them, none while there are none."""
+    """Looks after all running exchanges with one timer, and none while there are none."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, period: float) -> None:
         self._loop = loop
@@ -100,7 +126,7 @@ class Watchdog:
     def _look(self) -> None:
         now = self._loop.time()
         for journey in tuple(self._journeys):
-            journey.end_if_late(now)
+            journey.look(now)
         self._timer = self._loop.call_later(self._period, self._look) if self._journeys else None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import zlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,9 +18,11 @@ __all__ = ["describe", "is_permanent"]
 
 
 def _os_error(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError | socket.gaierror):  # with numbers of their own
+        return error.strerror or type(error).__name__
     if error.errno is None:
         return str(error) or type(error).__name__
-    return error.strerror or os.strerror(error.errno)
+    return os.strerror(error.errno)  # asyncio's own words name the address instead of the reason
 
 
 def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
@@ -38,12 +42,14 @@ _WORDS: Final[tuple[tuple[type[BaseException], str | Callable[[Any], str]], ...]
     (aiohttp.ClientHttpProxyError, lambda error: f"the proxy refused with status {error.status}"),
     (
         aiohttp.ClientResponseError,
-        lambda error: f"the head of the answer is not readable: {error.message}",
+        lambda error: f"the head of the answer is not readable: {' '.join(error.message.split())}",
     ),
     (aiohttp.ClientPayloadError, "the body of the answer was cut short"),
     (aiohttp.InvalidURL, "the URL is not one that can be asked"),
     (zlib.error, "the compressed answer is damaged"),
     (OSError, _os_error),
+    (aiohttp.NonHttpUrlClientError, "only http:// and https:// can be asked"),
+    (aiohttp.ClientError, lambda error: type(error).__name__),
 )
 
 
@@ -55,9 +61,12 @@ def describe(error: BaseException) -> str:
     return escaped(f"{type(error).__name__}: {error}")
 
 
+_PERMANENT = (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
+
+
 def is_permanent(error: BaseException) -> bool:
     """Return whether a failure before anything was sent would come again on every try."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL):
+    if isinstance(error, _PERMANENT):
         return True
     # What is neither about the network nor the client's state is about the request itself.
     return not isinstance(error, OSError | aiohttp.ClientError | RuntimeError)

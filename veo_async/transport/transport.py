@@ -15,6 +15,7 @@ import asyncio
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -48,6 +49,7 @@ _MAX_HEADERS = 128
 _PATIENCE = 5
 """How many silences long a whole exchange may take. Bounds answers that drip, floods of 1xx and peers that do
 not read: with those the time limit between bytes never passes."""
+_WATCH_EVERY = 5.0
 _SLOWEST_UPLOAD = 16 * 1024
 """Bytes a second that a body is granted on top of that."""
 
@@ -161,7 +163,7 @@ class Transport:
             proxy=self._proxy,
             trust_env=self._trust_env,
         )
-        watchdog = Watchdog(self._loop, read_timeout)
+        watchdog = Watchdog(self._loop, min(read_timeout, _WATCH_EVERY))
         self._closing.callback(watchdog.stop)
         await self._closing.enter_async_context(session)
         return _Lane(kind, session, watchdog, read_timeout * _PATIENCE)
@@ -238,27 +240,32 @@ class Transport:
             LostFailure: No answer came.
         """
         lane = self._own_downloads if self.owns(request.url) else self._downloads
-        started = self._loop.time()
-        answer = await self._begin_fetch(lane, request)
-        if not isinstance(answer, aiohttp.ClientResponse):
-            self._trace(lane, request, started, answer)
-            raise answer
-        fetched = Fetched(answer, request.url, self._redactor)
-        try:
-            yield fetched
-        finally:
-            answer.close()
-            self._trace(lane, request, started, fetched.response(), fetched.received_bytes)
-
-    async def _begin_fetch(self, lane: _Lane, request: Request) -> aiohttp.ClientResponse | _Failure:
         journey = Journey(lane.patience)
-        headers = await self._headers(request)
+        started = self._loop.time()
         try:
-            return await self._open(lane, request, journey, headers)
-        except Exception as error:  # noqa: BLE001  # whatever aiohttp raises, none of it may leave
-            return self._failure(error, journey, [])
+            answer = await self._begin_fetch(lane, request, journey)
+            if not isinstance(answer, aiohttp.ClientResponse):
+                self._trace(lane, request, started, answer)
+                raise answer
+            fetched = Fetched(answer, request.url, self._redactor)
+            try:
+                yield fetched
+            finally:
+                answer.close()
+                self._trace(lane, request, started, fetched.response(), fetched.received_bytes)
         finally:
             lane.watchdog.discard(journey)
+
+    async def _begin_fetch(
+        self, lane: _Lane, request: Request, journey: Journey
+    ) -> aiohttp.ClientResponse | _Failure:
+        headers = await self._headers(request)
+        try:
+            answer = await self._open(lane, request, journey, headers)
+        except Exception as error:  # noqa: BLE001  # whatever aiohttp raises, none of it may leave
+            return self._failure(error, journey, [])
+        journey.patience = inf  # a video may take its time, as long as it comes fast enough
+        return answer
 
     async def _exchange(
         self, lane: _Lane, request: Request, journey: Journey, body: bytes | Outgoing | None
@@ -298,7 +305,7 @@ class Transport:
         lane.watchdog.add(journey)
         token = JOURNEY.set(journey)
         try:
-            return await lane.session.request(
+            answer = await lane.session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=headers,
@@ -307,6 +314,8 @@ class Transport:
             )
         finally:
             JOURNEY.reset(token)
+        journey.reader = answer.content
+        return answer
 
     async def _headers(self, request: Request) -> Mapping[str, str]:
         if not self.owns(request.url):

@@ -1,0 +1,1 @@
+"""Tests of the engine: plain functions, literal instants, no event loop."""

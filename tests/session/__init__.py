@@ -1,0 +1,1 @@
+"""Sessions on a scripted provider, in virtual time."""

@@ -1,0 +1,267 @@
+"""Providers: where the key may go, what the environment says, and what is refused at construction."""
+
+from __future__ import annotations
+
+import pickle
+import ssl
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from veo_async.credentials import KeySource
+from veo_async.dialects.dialect import Capabilities
+from veo_async.errors import ConfigurationError
+from veo_async.models import VideoRequest
+from veo_async.options import Limits, Rate
+from veo_async.providers import Provider, origin_of
+
+KEY = "sk-0123456789abcdef"
+GOOGLE_FILE = "https://generativelanguage.googleapis.com/v1beta/files/abc:download?alt=media"
+
+
+def test_gptproto() -> None:
+    """Seed 003: submits to the one host, checks at the other; the key may go to these two."""
+    provider = Provider.gptproto(api_key=KEY)
+    assert provider.name == "gptproto"
+    assert provider.base_url == "https://gptproto.com"
+    assert provider.status_base_url == "https://api.gptproto.com"
+    assert provider.origin == "https://gptproto.com"
+    assert provider.credential_origins == {"https://gptproto.com", "https://api.gptproto.com"}
+    assert provider.limits == Limits()
+    assert provider.download_hosts == frozenset()
+    assert (provider.proxy, provider.ssl, provider.trust_env, provider.upload) == (None, None, False, None)
+    assert provider.capabilities == Capabilities(inline_videos=True)
+    assert not provider.refreshable
+
+
+def test_gptproto_elsewhere() -> None:
+    """With another base URL the key and the checks go there, and nowhere else."""
+    provider = Provider.gptproto(api_key=KEY, base_url="http://127.0.0.1:8080/")
+    assert provider.status_base_url == provider.base_url == "http://127.0.0.1:8080"
+    assert provider.credential_origins == {"http://127.0.0.1:8080"}
+    assert provider.dialect.check("models/m/operations/a").url.startswith("http://127.0.0.1:8080/v1beta/")
+    both = Provider.gptproto(
+        api_key=KEY, base_url="https://a.example", status_base_url="https://b.example/x/"
+    )
+    assert both.credential_origins == {"https://a.example", "https://b.example"}
+    assert both.dialect.check("models/m/operations/a").url.startswith("https://b.example/x/v1beta/models/m/")
+
+
+def test_gemini() -> None:
+    """The same format anywhere: prefix, version and switches reach the wire."""
+    provider = Provider.gemini(
+        api_key=KEY,
+        base_url="https://gw.example/google/",
+        name="mine",
+        version="v1",
+        duration_as_string=True,
+        can_list=True,
+        download_hosts=["CDN.example"],
+        proxy="http://user:secret-pw@proxy:3128",
+        trust_env=True,
+        limits=Limits(submits=(Rate(1), Rate(100, per=86400))),
+    )
+    assert provider.name == "mine"
+    submit = provider.dialect.submit(VideoRequest("a", duration_seconds=8), "m")
+    assert submit.url == "https://gw.example/google/v1/models/m:predictLongRunning"
+    assert submit.body == (b'{"instances": [{"prompt": "a"}], "parameters": {"durationSeconds": "8"}}',)
+    assert provider.capabilities.can_list
+    assert provider.download_hosts == {"cdn.example"}
+    assert provider.limits.submits == (Rate(1), Rate(100, per=86400))
+    assert provider.trust_env
+    assert "secret-pw" not in repr(provider)
+
+
+@pytest.mark.parametrize("base", ["https://gw.example/p", "http://127.0.0.1:1"])
+def test_files_at_googles_host_are_asked_from_the_service(base: str) -> None:
+    """Its key cannot open them there (seed 001); a rule of the caller's own replaces this one."""
+    ruled = Provider.gemini(api_key=KEY, base_url=base)
+    assert ruled.dialect.download(GOOGLE_FILE)[0].url == f"{base}/v1beta/files/abc:download?alt=media"
+    plain = Provider.gemini(api_key=KEY, base_url=base, rewrite_uri=lambda uri: uri)
+    assert [request.url for request in plain.dialect.download(GOOGLE_FILE)] == [GOOGLE_FILE]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"api_key": "", "base_url": "https://a.example"}, "key is empty"),
+        ({"api_key": KEY + "\n", "base_url": "https://a.example"}, "line break"),
+        ({"api_key": KEY, "base_url": "http://a.example"}, "use https://"),
+        ({"api_key": KEY, "base_url": "https://a.example?x=1"}, "base_url has a query"),
+        ({"api_key": KEY, "base_url": "https://u:p@a.example"}, "base_url must be"),
+        (
+            {"api_key": KEY, "base_url": "https://a.example", "status_base_url": "http://b.example"},
+            "status_base_url",
+        ),
+        ({"api_key": KEY, "base_url": "https://a.example", "status_base_url": ""}, "status_base_url must be"),
+        ({"api_key": KEY, "base_url": "https://a.example", "download_hosts": "cdn.example"}, "set of hosts"),
+        ({"api_key": KEY, "base_url": "https://a.example", "ssl": False}, "verifies"),
+    ],
+)
+def test_what_is_refused_at_construction(options: dict[str, Any], words: str) -> None:
+    """Before anything is sent, with the remedy and without the key."""
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Provider.gemini(**options)
+    assert "0123456789" not in str(caught.value)
+
+
+def test_a_key_of_googles_is_not_sent_to_gptproto() -> None:
+    """A variable mixed up must not hand out a key."""
+    with pytest.raises(ConfigurationError, match="key of Google's"):
+        Provider.gptproto(api_key="AIzaSy0123456789")
+
+
+@pytest.mark.parametrize("check_hostname", [True, False])
+def test_a_tls_context_must_verify(check_hostname: bool) -> None:
+    """An authority of one's own is fine; verification cannot be switched off."""
+    context = ssl.create_default_context()
+    assert Provider.gptproto(api_key=KEY, ssl=context).ssl is context
+    context.check_hostname = check_hostname
+    if check_hostname:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    with pytest.raises(ConfigurationError, match="verifies"):
+        Provider.gptproto(api_key=KEY, ssl=context)
+
+
+def test_a_provider_shows_no_key() -> None:
+    """Not by repr, not by pickle."""
+    provider = Provider.gptproto(api_key=KEY)
+    assert KEY not in repr(provider)
+    assert "***cdef" in repr(provider)
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(provider)
+
+
+@pytest.mark.anyio
+async def test_authorization() -> None:
+    """The header of the Gemini format; a callable is asked anew on refresh."""
+    assert await Provider.gptproto(api_key=KEY).authorization() == {"x-goog-api-key": KEY}
+    keys = iter(["one-0123456789", "two-0123456789"])
+
+    async def ask() -> str:
+        return next(keys)
+
+    source: KeySource = ask
+    provider = Provider.gemini(api_key=source, base_url="https://a.example")
+    assert provider.refreshable
+    assert await provider.authorization() == {"x-goog-api-key": "one-0123456789"}
+    assert await provider.authorization() == {"x-goog-api-key": "one-0123456789"}
+    assert await provider.authorization(True) == {"x-goog-api-key": "two-0123456789"}
+
+
+def test_models_and_prices() -> None:
+    """Aliases and estimates come from the catalogue."""
+    provider = Provider.gptproto(api_key=KEY)
+    assert provider.model_name(None) == "veo-3.1-fast-generate-preview"
+    assert provider.model_name("veo-3.1") == "veo-3.1-generate-preview"
+    assert provider.model_name("anything") == "anything"
+    assert provider.estimate(VideoRequest("a"), "veo-3.1-generate-preview") == 3.20
+    assert provider.estimate(VideoRequest("a")) == 0.80
+    assert provider.estimate(VideoRequest("a", model="anything")) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "base_url", "key"),
+    [
+        ({"GPTPROTO_API_KEY": "k1"}, "gptproto", "https://gptproto.com", "k1"),
+        (
+            {"VEO_PROVIDER": "gptproto", "VEO_API_KEY": "k1", "GPTPROTO_API_KEY": "k2"},
+            "gptproto",
+            "https://gptproto.com",
+            "k1",
+        ),
+        ({"VEO_PROVIDER": " GPTProto ", "GPTPROTO_API_KEY": "k2"}, "gptproto", "https://gptproto.com", "k2"),
+        (
+            {"GPTPROTO_API_KEY": "k1", "VEO_BASE_URL": "https://b.example"},
+            "gptproto",
+            "https://b.example",
+            "k1",
+        ),
+        ({"GEMINI_API_KEY": "k1", "VEO_BASE_URL": "https://b.example"}, "gemini", "https://b.example", "k1"),
+        ({"GOOGLE_API_KEY": "k1", "VEO_BASE_URL": "https://b.example"}, "gemini", "https://b.example", "k1"),
+        (
+            {
+                "VEO_PROVIDER": "gemini",
+                "GOOGLE_API_KEY": "k1",
+                "GPTPROTO_API_KEY": "k2",
+                "VEO_BASE_URL": "https://b.example",
+            },
+            "gemini",
+            "https://b.example",
+            "k1",
+        ),
+        (
+            {"GPTPROTO_API_KEY": "", "GEMINI_API_KEY": "k1", "VEO_BASE_URL": "https://b.example"},
+            "gemini",
+            "https://b.example",
+            "k1",
+        ),
+    ],
+)
+@pytest.mark.anyio
+async def test_from_env(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], name: str, base_url: str, key: str
+) -> None:
+    """The provider that is named, else the one whose key is there."""
+    for variable in (
+        "VEO_PROVIDER",
+        "VEO_API_KEY",
+        "VEO_BASE_URL",
+        "GPTPROTO_API_KEY",
+        "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    provider = Provider.from_env()
+    assert (provider.name, provider.base_url) == (name, base_url)
+    assert await provider.authorization() == {"x-goog-api-key": key}
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "no key found: set VEO_PROVIDER and VEO_API_KEY, or GPTPROTO_API_KEY"),
+        ({"VEO_PROVIDER": "sora"}, "unknown provider 'sora': known are gptproto, gemini"),
+        ({"VEO_PROVIDER": "gptproto"}, "no key for gptproto: set VEO_API_KEY or GPTPROTO_API_KEY"),
+        ({"VEO_PROVIDER": "gptproto", "GEMINI_API_KEY": "k"}, "no key for gptproto"),
+        ({"VEO_API_KEY": "k"}, "not whose: set VEO_PROVIDER"),
+        ({"GEMINI_API_KEY": "k"}, "VEO_BASE_URL is not set"),
+        ({"GPTPROTO_API_KEY": "k\n"}, "line breaks"),
+    ],
+)
+def test_an_environment_that_says_too_little(environ: dict[str, str], words: str) -> None:
+    """The error names the variable to set."""
+    with pytest.raises(ConfigurationError, match=words):
+        Provider.from_env(environ=environ)
+
+
+def test_what_is_given_outright_wins_over_the_environment() -> None:
+    """As a command line does."""
+    environ = {"VEO_PROVIDER": "gemini", "VEO_API_KEY": "k", "VEO_BASE_URL": "https://b.example"}
+    provider = Provider.from_env(
+        provider="gptproto", base_url="https://c.example", limits=Limits(in_flight=3), environ=environ
+    )
+    assert (provider.name, provider.base_url, provider.limits.in_flight) == (
+        "gptproto",
+        "https://c.example",
+        3,
+    )
+
+
+def test_importing_a_provider_is_light() -> None:
+    """No HTTP client, no TLS, no sockets before they are used."""
+    code = "import sys, veo_async.providers; print([m for m in ('aiohttp', 'ssl') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_origin_of_a_url_is_here_too() -> None:
+    """The transport decides by it where the key may go."""
+    assert origin_of("https://GPTProto.com:443/a") in Provider.gptproto(api_key=KEY).credential_origins

@@ -1,0 +1,222 @@
+"""The commands and their flags; each does its work in a module of its own."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from veo_async import __version__
+from veo_async.cli.batch import Source, run_batch
+from veo_async.cli.campaign import Settings
+from veo_async.cli.doctor import run_doctor
+from veo_async.cli.emulating import EmulateFlags, run_emulate
+from veo_async.cli.estimating import run_estimate
+from veo_async.cli.flags import Brakes, EmulatorFlags, Output, ProviderFlags
+from veo_async.cli.generate import RequestFlags, run_generate, run_resume
+from veo_async.cli.identity import Again
+from veo_async.cli.listing import ledger_at, run_jobs
+from veo_async.cli.operations import read_names, run_operations, run_status
+from veo_async.cli.records import LEDGER_NAME
+from veo_async.cli.rows import Form
+from veo_async.engine.lifecycle import State
+
+__all__ = ["app"]
+
+_Json = Annotated[bool, Parameter(name="--json", negative="", help="JSON on standard output.")]
+_Raw = Annotated[bool, Parameter(negative="", help="Print the answers as they came.")]
+_File = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="JSON lines, CSV with a header, or one prompt a line; - is standard input.",
+    ),
+]
+_Form = Annotated[
+    Form | None, Parameter(name="--format", help="How the file is written, when its name does not tell.")
+]
+_Names = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="Names of operations, or job tokens; - reads them from standard input.",
+    ),
+]
+
+# Defaults are shared: all of these are frozen.
+_PROVIDER = ProviderFlags()
+_BRAKES = Brakes()
+_EMULATOR = EmulatorFlags()
+_OUTPUT = Output()
+_REQUEST = RequestFlags()
+_EMULATE = EmulateFlags()
+
+app = App(
+    name="veo-async",
+    version=__version__,
+    help=(
+        "Generate many Veo videos at once; none is lost, none is paid twice.\n\n"
+        "Try it without key and cost: veo-async generate 'A paper boat crosses a puddle' --provider emulator"
+    ),
+    help_format="plaintext",
+    result_action="return_value",
+    group_parameters=Group("Options", sort_key=0),
+)
+
+
+def _settings(provider: ProviderFlags, brakes: Brakes, emulator: EmulatorFlags, output: Output) -> Settings:
+    command = shlex.join(["veo-async", *sys.argv[1:]])
+    return Settings(provider=provider, brakes=brakes, emulator=emulator, output=output, command=command)
+
+
+@app.command
+async def generate(
+    prompt: Annotated[str, Parameter(help="What to show.")],
+    /,
+    *,
+    request: RequestFlags = _REQUEST,
+    output: Output = _OUTPUT,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Make the video of one prompt.
+
+    An open job of the same request in the same folder is gone on with; after it is decided, the same command makes
+    another video.
+    """
+    return await run_generate(prompt, request, _settings(provider, brakes, emulator, output))
+
+
+@app.command
+async def batch(
+    file: _File,
+    /,
+    *,
+    output: Output = _OUTPUT,
+    form: _Form = None,
+    keep_going: Annotated[
+        bool, Parameter(negative="", help="Run the good lines of a file that has broken ones.")
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        Parameter(negative="", help="Send requests again that ended without a video: a new paid job each."),
+    ] = False,
+    resubmit_unknown: Annotated[
+        bool,
+        Parameter(negative="", help="Send requests again that got no answer: each may be paid twice."),
+    ] = False,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Make the videos of a file of requests; the same command again goes on where the last one ended.
+
+    Exit status: 0 all done, 1 something brought no video, 2 nothing was sent, 3 something was sent without an answer
+    and may be billed, 130 interrupted.
+    """
+    source = Source(file=file, form=form, model=provider.model)
+    again = Again(failed=retry_failed, unknown=resubmit_unknown)
+    return await run_batch(
+        source, _settings(provider, brakes, emulator, output), again=again, keep_going=keep_going
+    )
+
+
+@app.command
+async def resume(
+    *,
+    output: Output = _OUTPUT,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Go on with all that a folder's ledger has open, and fetch videos that are missing; no batch file is needed."""
+    return await run_resume(_settings(provider, brakes, emulator, output))
+
+
+@app.command
+async def status(
+    *operations: _Names,
+    raw: _Raw = False,
+    output: Output = _OUTPUT,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Ask once how operations stand, whoever started them."""
+    settings = _settings(provider, brakes, emulator, output)
+    return await run_status(read_names(operations), settings, raw=raw)
+
+
+@app.command
+async def wait(
+    *operations: _Names,
+    raw: _Raw = False,
+    output: Output = _OUTPUT,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Wait until operations are done, whoever started them."""
+    settings = _settings(provider, brakes, emulator, output)
+    return await run_operations(read_names(operations), settings, raw=raw, fetch=False)
+
+
+@app.command
+async def download(
+    *operations: _Names,
+    raw: _Raw = False,
+    output: Output = _OUTPUT,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Wait until operations are done and store their videos."""
+    settings = _settings(provider, brakes, emulator, output)
+    return await run_operations(read_names(operations), settings, raw=raw, fetch=True)
+
+
+@app.command
+async def jobs(
+    *,
+    ledger: Annotated[Path | None, Parameter(help="The ledger's file; else jobs.db in --out.")] = None,
+    state: Annotated[State | None, Parameter(help="Only jobs that stand so.")] = None,
+    output: Output = _OUTPUT,
+) -> int:
+    """List what a ledger holds; it is only read, also while a run goes on."""
+    return await run_jobs(ledger_at(ledger or output.out / LEDGER_NAME), state, as_json=output.json)
+
+
+@app.command
+def estimate(
+    file: _File,
+    /,
+    *,
+    form: _Form = None,
+    model: Annotated[str | None, Parameter(help="The model of lines that name none.")] = None,
+    json: _Json = False,
+) -> int:
+    """Print what a batch file may cost; nothing is sent, no key is needed."""
+    return run_estimate(Source(file=file, form=form, model=model), as_json=json)
+
+
+@app.command
+async def emulate(*, flags: EmulateFlags = _EMULATE, json: _Json = False) -> int:
+    """Run a Veo service on this machine until Ctrl+C, then print its bill."""
+    return await run_emulate(flags, as_json=json)
+
+
+@app.command
+async def doctor(
+    *,
+    offline: Annotated[bool, Parameter(negative="", help="Ask nobody.")] = False,
+    output: Output = _OUTPUT,
+    provider: ProviderFlags = _PROVIDER,
+    brakes: Brakes = _BRAKES,
+    emulator: EmulatorFlags = _EMULATOR,
+) -> int:
+    """Look at what is needed: versions, settings, the folder, the key, the way to the provider."""
+    return await run_doctor(_settings(provider, brakes, emulator, output), offline=offline)

@@ -1,0 +1,136 @@
+"""`veo-async emulate`: a Veo service on this machine, for programs under development."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from attrs import field, frozen, validators
+from cyclopts import Parameter
+
+from veo_async.cli.exits import Exit
+from veo_async.cli.interrupts import Interrupts
+from veo_async.cli.reports import out, write_json
+from veo_async.cli.words import count, money
+from veo_async.emulator import Bill, Emulator, Waiting
+from veo_async.errors import ConfigurationError
+
+__all__ = ["EmulateFlags", "run_emulate"]
+
+_share = validators.and_(validators.ge(0.0), validators.le(1.0))
+_more_than_zero = validators.optional(validators.gt(0))
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class EmulateFlags:
+    """How the emulator behaves."""
+
+    port: int = 0
+    """Port on 127.0.0.1; 0 takes a free one."""
+    key: str = "emulator-key"
+    """The key it accepts; it opens nothing but this emulator."""
+    waiting: float = field(default=6.0, validator=validators.ge(0))
+    """Seconds a video takes, in the middle."""
+    spread: float = field(default=0.3, validator=validators.ge(0))
+    """How far waiting times lie apart: sigma of a lognormal distribution; 0: all the same."""
+    time_scale: float = field(default=1.0, validator=validators.gt(0))
+    """How many times faster waiting passes."""
+    filter_share: float = field(default=0.0, validator=_share)
+    """Share of the videos, 0 to 1, that safety filters hold back."""
+    failure_share: float = field(default=0.0, validator=_share)
+    """Share of the operations, 0 to 1, that fail."""
+    submits_per_minute: float | None = field(default=None, validator=_more_than_zero)
+    """Quota of submits, answered 429 above it."""
+    checks_per_second: float | None = field(default=None, validator=_more_than_zero)
+    """Quota of status checks, answered 429 above it."""
+    seed: int = 0
+    """Decides waiting times and outcomes."""
+    can_list: Annotated[bool, Parameter(negative="")] = False
+    """Answers lists of operations."""
+    clip: Literal["full", "tiny"] = "full"
+    """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""
+    state: Path | None = None
+    """SQLite file in which operations survive a restart."""
+
+
+async def run_emulate(flags: EmulateFlags, *, as_json: bool) -> Exit:
+    """Run an emulator until Ctrl+C, then print its bill.
+
+    Raises:
+        ConfigurationError: the port is taken, or what makes videos is not installed.
+    """
+    if importlib.util.find_spec("av") is None:
+        raise ConfigurationError("the emulator makes real videos: pip install 'veo-async[emulator]'")
+    emulator = Emulator(
+        seed=flags.seed,
+        waiting=Waiting.lognormal(flags.waiting, flags.spread),
+        time_scale=flags.time_scale,
+        port=flags.port,
+        keys=(flags.key,),
+        submits_per_minute=flags.submits_per_minute,
+        checks_per_second=flags.checks_per_second,
+        filter_share=flags.filter_share,
+        failure_share=flags.failure_share,
+        can_list=flags.can_list,
+        state=flags.state,
+        clip=flags.clip,
+    )
+    await _start(emulator, flags.port)
+    try:
+        with Interrupts() as interrupts:
+            _greet(emulator, as_json=as_json)
+            await interrupts.first.wait()
+    finally:
+        await emulator.stop()
+    _tell_bill(emulator.bill, as_json=as_json)
+    return Exit.DONE
+
+
+async def _start(emulator: Emulator, port: int) -> None:
+    try:
+        await emulator.start()
+    except OSError as error:
+        raise ConfigurationError(f"--port {port} cannot be opened: {error.strerror or error}") from None
+
+
+def _greet(emulator: Emulator, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"event": "ready", "base_url": emulator.base_url, "key": emulator.key})
+        return
+    url, key = emulator.base_url, emulator.key
+    lines = [
+        f"A Veo service listens at {url} and accepts the key {key}. Ctrl+C ends it.",
+        "",
+        f"  export VEO_PROVIDER=gemini VEO_BASE_URL={url} VEO_API_KEY={key}",
+        "  veo-async generate 'A paper boat crosses a puddle'",
+        "",
+        f"  curl -H 'x-goog-api-key: {key}' -H 'Content-Type: application/json' \\",
+        '    -d \'{"instances": [{"prompt": "A paper boat"}]}\' \\',
+        f"    {url}/v1beta/models/veo-3.1-fast-generate-preview:predictLongRunning",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _tell_bill(bill: Bill, *, as_json: bool) -> None:
+    entries = bill.entries
+    states = Counter(entry.state for entry in entries)
+    doubled = sum(times - 1 for times in bill.doubled.values())
+    if as_json:
+        whole = {"operations": len(entries), "states": dict(states), "repeated": doubled, "total": bill.total}
+        write_json({"event": "bill", **whole})
+        return
+    told = [count(len(entries), "operation"), *_states(states), f"{money(bill.total)} at list price"]
+    if doubled:
+        told.append(f"{doubled} accepted more than once")
+    out().print(f"\nThe bill: {' · '.join(told)}", markup=False, soft_wrap=True)
+
+
+def _states(states: Counter[str]) -> Sequence[str]:
+    return [f"{number} {state}" for state, number in states.most_common()]

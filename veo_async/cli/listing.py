@@ -1,0 +1,112 @@
+"""`veo-async jobs`: what a ledger holds; it is only read, so a run may go on meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from veo_async.cli.entries import Entry
+from veo_async.cli.exits import Exit
+from veo_async.cli.manifest import as_object
+from veo_async.cli.names import shortened
+from veo_async.cli.records import read_jobs
+from veo_async.cli.reports import out, write_json
+from veo_async.cli.summary import STYLES
+from veo_async.cli.words import duration, money, reason
+from veo_async.engine.lifecycle import State
+from veo_async.errors import ConfigurationError
+from veo_async.ledger.records import JobRecord
+
+__all__ = ["ledger_at", "run_jobs"]
+
+_NAME_WIDTH = 34
+_MARK = 8
+
+
+def ledger_at(path: Path) -> Path:
+    """Return the path of a ledger that is there.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{path}: there is no such ledger; name it by --ledger, or its folder by --out"
+        )
+    return path.absolute()
+
+
+async def run_jobs(path: Path, state: State | None, *, as_json: bool) -> Exit:
+    """List the jobs of the ledger at an absolute path, oldest first.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"{path}: there is no such ledger; name it by --ledger, or its folder by --out"
+        )
+    records = [record for record in await read_jobs(path) if state is None or record.state is state]
+    entries = [_entry(place, record) for place, record in enumerate(records, 1)]
+    if as_json:
+        for entry in entries:
+            write_json(_object(entry, path.parent))
+    else:
+        _print(entries)
+    return Exit.DONE
+
+
+def _entry(place: int, record: JobRecord) -> Entry:
+    return Entry(place=place, key=record.idempotency_key, request=record.request, record=record)
+
+
+def _object(entry: Entry, root: Path) -> dict[str, Any]:
+    record = entry.record
+    assert record is not None
+    whole = as_object(entry, root) | {
+        "provider": record.provider,
+        "origin": record.origin,
+        "model": record.model,
+    }
+    left_out = {"line", "id", "attempt", "files", "error"}  # what only a batch knows
+    return {name: value for name, value in whole.items() if name not in left_out}
+
+
+def _print(entries: Sequence[Entry]) -> None:
+    console = out()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("job", "created", "state", "wait", "cost", "request"):
+        table.add_column(name, no_wrap=True, justify="right" if name in {"wait", "cost"} else "left")
+    table.add_column("what else", overflow="fold")
+    for entry in entries:
+        table.add_row(*_cells(entry))
+    console.print(table if sys.stdout.isatty() or entries else "no jobs")
+    states = Counter(entry.state for entry in entries)
+    console.print(" · ".join(f"{number} {state}" for state, number in states.most_common()) or "no jobs")
+
+
+def _cells(entry: Entry) -> list[Text]:
+    record = entry.record
+    assert record is not None
+    created = datetime.fromtimestamp(record.created_at).astimezone()
+    return [
+        Text(record.id[:_MARK], style="dim"),
+        Text(f"{created:%m-%d %H:%M}"),
+        Text(entry.state, style=STYLES.get(entry.state, "dim")),
+        Text("" if entry.waited is None else duration(entry.waited)),
+        Text(money(record.cost_estimate)),
+        Text(shortened(entry.name, _NAME_WIDTH)),
+        Text(_beside(entry, record), style="dim"),
+    ]
+
+
+def _beside(entry: Entry, record: JobRecord) -> str:
+    return (record.operation or "").rpartition("/")[2] if record.state is State.SUCCEEDED else reason(entry)
