@@ -104,7 +104,8 @@ def tests_on(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run every Python snippet of the README and the pages against the emulator."""
     install_wheel(session, *group("docs"))
-    go_to_copy(session, "tests", "examples", "docs", "README.md", "pyproject.toml")
+    pages = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs")
+    go_to_copy(session, "tests", "examples", "benchmarks", "pyproject.toml", *pages)
     session.run("pytest", "tests/test_docs.py", *session.posargs)
 
 

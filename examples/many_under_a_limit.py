@@ -30,8 +30,10 @@ async def main(folder: Path, prompts: list[str]) -> None:
         async for item in session.as_completed(requests, max_in_flight=20):
             ended[type(item.outcome or item.error).__name__] += 1
             if item.job is not None and isinstance(item.outcome, veo.Succeeded):
-                (path,) = await item.job.save(folder)
-                print(f"{path}: {item.request.prompt}")
+                if not await session.files(item.job.id):  # an earlier run may have stored it
+                    await item.job.save(folder)
+                for file in await session.files(item.job.id):
+                    print(f"{file.path}: {item.request.prompt}")
     print(", ".join(f"{count} {name.lower()}" for name, count in ended.items()))
 
 

@@ -26,12 +26,10 @@ def test_a_secret_shows_four_characters_at_most() -> None:
     assert hash(secret) == hash(Secret(KEY))
 
 
-@pytest.mark.parametrize("holder", [Secret(KEY), Credential(KEY, header="x"), [Secret(KEY)]])
+@pytest.mark.parametrize("holder", [Secret(KEY), Credential(KEY, header="x")])
 def test_a_secret_is_never_pickled_or_copied(holder: object) -> None:
     """The error says what to do instead."""
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):
-        if leak is copy.copy and isinstance(holder, list):
-            continue
         with pytest.raises(TypeError, match="from_env"):
             leak(holder)
 
@@ -85,11 +83,13 @@ class Source:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def __call__(self) -> str:
         self.calls += 1
+        self.asked.set()
         call = self.calls
         await self.gate.wait()
         return f"key-{call}-0123456789"
@@ -117,10 +117,10 @@ async def test_all_that_ask_at_once_share_one_call(refresh: bool) -> None:
     if refresh:
         await credential.headers()
     before = source.calls
+    source.asked.clear()
     source.gate.clear()
     tasks = [asyncio.create_task(credential.headers(refresh=refresh)) for _ in range(100)]
-    while source.calls == before:
-        await asyncio.sleep(0)
+    await source.asked.wait()
     source.gate.set()
     assert len({str(headers) for headers in await asyncio.gather(*tasks)}) == 1
     assert source.calls - before == 1
@@ -133,8 +133,7 @@ async def test_cancelling_who_asks_leaves_the_others_served() -> None:
     credential = Credential(source, header="x")
     source.gate.clear()
     first, second = (asyncio.create_task(credential.headers()) for _ in range(2))
-    while not source.calls:
-        await asyncio.sleep(0)
+    await source.asked.wait()
     first.cancel()
     await asyncio.sleep(0)
     source.gate.set()

@@ -42,25 +42,25 @@ def test_what_is_taken(reader: Reader, value: object, expected: object) -> None:
         assert reader({}, "key", "$") == expected
 
 
-@pytest.mark.parametrize(
-    ("reader", "value", "message"),
-    [
-        (fields.boolean, "false", "$.a.key must be true or false, not a string"),
-        (fields.boolean, 0, "$.a.key must be true or false, not a number"),
-        (fields.text, 1.5, "$.a.key must be a string, not a number"),
-        (fields.text, True, "$.a.key must be a string, not a boolean"),
-        (fields.code, True, "$.a.key must be a whole number or a string, not a boolean"),
-        (fields.code, 1.5, "$.a.key must be a whole number or a string, not a number"),
-        (fields.count, -1, "$.a.key must be a number of at least 0, not a number"),
-        (fields.count, "many", "$.a.key must be a number of at least 0, not a string"),
-        (fields.count, "9" * 5000, "$.a.key must be a number of at least 0, not a string"),
-        (fields.sub_object, [], "$.a.key must be an object, not a list"),
-        (fields.sub_object, "x", "$.a.key must be an object, not a string"),
-        (fields.objects, {}, "$.a.key must be a list, not an object"),
-        (fields.objects, [{}, None], "$.a.key[1] must be an object, not null"),
-        (fields.texts, ["a", 1], "$.a.key[1] must be a string, not a number"),
-    ],
-)
+REFUSED: list[tuple[Reader, object, str]] = [
+    (fields.boolean, "false", "$.a.key must be true or false, not a string"),
+    (fields.boolean, 0, "$.a.key must be true or false, not a number"),
+    (fields.text, 1.5, "$.a.key must be a string, not a number"),
+    (fields.text, True, "$.a.key must be a string, not a boolean"),
+    (fields.code, True, "$.a.key must be a whole number or a string, not a boolean"),
+    (fields.code, 1.5, "$.a.key must be a whole number or a string, not a number"),
+    (fields.count, -1, "$.a.key must be a number of at least 0, not a number"),
+    (fields.count, "many", "$.a.key must be a number of at least 0, not a string"),
+    (fields.count, "9" * 5000, "$.a.key must be a number of at least 0, not a string"),
+    (fields.sub_object, [], "$.a.key must be an object, not a list"),
+    (fields.sub_object, "x", "$.a.key must be an object, not a string"),
+    (fields.objects, {}, "$.a.key must be a list, not an object"),
+    (fields.objects, [{}, None], "$.a.key[1] must be an object, not null"),
+    (fields.texts, ["a", 1], "$.a.key[1] must be a string, not a number"),
+]
+
+
+@pytest.mark.parametrize(("reader", "value", "message"), REFUSED)
 def test_what_is_refused(reader: Reader, value: Any, message: str) -> None:
     """Nothing is converted: "false" is no boolean, and the path says where it stood."""
     with pytest.raises(ProtocolError) as caught:

@@ -420,7 +420,8 @@ def test_reading_a_list() -> None:
 
 def test_the_last_page() -> None:
     """No token, an empty one, or nothing at all."""
-    for page in ({}, {"nextPageToken": ""}, {"operations": [], "nextPageToken": None}):
+    pages: list[dict[str, object]] = [{}, {"nextPageToken": ""}, {"operations": [], "nextPageToken": None}]
+    for page in pages:
         assert dialect.read_list(response(page), MODEL) == Listed(answers={})
 
 

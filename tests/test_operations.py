@@ -41,21 +41,21 @@ def filtered(response: dict[str, Any]) -> Filtered:
 SAMPLE = {"video": {"uri": "https://h/a"}}
 
 
-@pytest.mark.parametrize(
-    "response",
-    [
-        {"generateVideoResponse": {"generatedSamples": [SAMPLE]}},
-        {"generatedSamples": [SAMPLE]},
-        {"generatedVideos": [SAMPLE]},
-        {"generated_videos": [SAMPLE]},
-        {"generateVideoResponse": {"generatedVideos": [SAMPLE]}},
-        {"videos": [{"gcsUri": "https://h/a"}]},
-        {"videos": [{"uri": "https://h/a"}]},
-        {"generatedSamples": [SAMPLE], "generatedVideos": [SAMPLE]},  # the same video told twice is one
-        {"@type": "x", "generatedSamples": [{"video": {}}, {"video": None}, {}, SAMPLE]},
-        {"generatedSamples": [{"video": {"uri": ""}}, {"video": {"uri": None, "gcsUri": "https://h/a"}}]},
-    ],
-)
+PLACES: list[dict[str, Any]] = [
+    {"generateVideoResponse": {"generatedSamples": [SAMPLE]}},
+    {"generatedSamples": [SAMPLE]},
+    {"generatedVideos": [SAMPLE]},
+    {"generated_videos": [SAMPLE]},
+    {"generateVideoResponse": {"generatedVideos": [SAMPLE]}},
+    {"videos": [{"gcsUri": "https://h/a"}]},
+    {"videos": [{"uri": "https://h/a"}]},
+    {"generatedSamples": [SAMPLE], "generatedVideos": [SAMPLE]},  # the same video told twice is one
+    {"@type": "x", "generatedSamples": [{"video": {}}, {"video": None}, {}, SAMPLE]},
+    {"generatedSamples": [{"video": {"uri": ""}}, {"video": {"uri": None, "gcsUri": "https://h/a"}}]},
+]
+
+
+@pytest.mark.parametrize("response", PLACES)
 def test_places_of_samples(response: dict[str, Any]) -> None:
     """One video is found wherever a service puts it."""
     assert succeeded(response).videos == (Video(uri="https://h/a"),)

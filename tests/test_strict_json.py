@@ -114,7 +114,7 @@ def test_depth(opening: bytes, closing: bytes) -> None:
 
 def test_brackets_in_texts_and_beside_each_other_are_no_depth() -> None:
     """Only what is open at once counts."""
-    value = {"a": '[{"' * 100 + "\\", "b": [[]] * 100, "c\\": [{}] * 100}
+    value: dict[str, object] = {"a": '[{"' * 100 + "\\", "b": [[]] * 100, "c\\": [{}] * 100}
     assert decode(json.dumps(value).encode()) == value
 
 

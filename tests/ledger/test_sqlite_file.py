@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import pytest
@@ -175,7 +176,7 @@ def test_a_path_that_is_none_is_refused(path: str) -> None:
 
 
 def test_a_ledger_in_memory_needs_no_sqlite() -> None:
-    code = "from veo_async.ledger import open_ledger; open_ledger(None); import sys; print('sqlite3' in sys.modules)"
+    code = "from veo_async.ledger import *; open_ledger(None); import sys; print('sqlite3' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
@@ -400,7 +401,7 @@ def test_a_loop_that_ended_amid_a_write_gives_the_ledger_back(tmp_path: Path) ->
         ledger_tasks.extend(asyncio.ensure_future(write) for write in writes)
         await asyncio.sleep(0)
 
-    ledger_tasks: list[asyncio.Future[object]] = []
+    ledger_tasks: list[asyncio.Future[Any]] = []
     threads = threading.active_count()
     asyncio.run(forget())
     free.set()

@@ -614,11 +614,14 @@ async def test_a_fetch_gives_head_and_body_piece_by_piece() -> None:
 
 
 async def test_a_fetch_tells_a_body_that_is_cut_short() -> None:
-    async with trap(pieces(head(200, {"Content-Length": "6"}), b"abc")) as server:
-        async with transport_for(server.origin) as transport, transport.fetch(get(server.url())) as fetched:
-            assert await anext(fetched) == b"abc"
-            with pytest.raises(LostFailure) as caught:
-                await anext(fetched)
+    async with (
+        trap(pieces(head(200, {"Content-Length": "6"}), b"abc")) as server,
+        transport_for(server.origin) as transport,
+        transport.fetch(get(server.url())) as fetched,
+    ):
+        assert await anext(fetched) == b"abc"
+        with pytest.raises(LostFailure) as caught:
+            await anext(fetched)
     assert_safe(caught.value)
 
 

@@ -24,7 +24,8 @@ def warnings_before(replaced: Sequence[tuple[Entry, State]]) -> list[str]:
     if unknown:
         many = count(len(unknown), "request")
         told.append(
-            f"--resubmit-unknown sends {many} again that may be running already: {_price(unknown)} may be paid twice"
+            f"--resubmit-unknown sends {many} again that may be running already: "
+            f"{_price(unknown)} may be paid twice"
         )
     return told
 
@@ -45,8 +46,8 @@ def advice(entries: Sequence[Entry], *, obstacle: VeoError | None) -> list[str]:
     if unknown:
         many = count(len(unknown), "request was", "requests were")
         told.append(
-            f"{many} sent without a readable answer and may be billed ({_price(unknown)}). Look at the provider's "
-            "usage page; `batch … --resubmit-unknown` sends such requests again, which may pay twice."
+            f"{many} sent without a readable answer and may be billed ({_price(unknown)}). "
+            "Look at the provider's usage page; `batch … --resubmit-unknown` sends such requests again, which may pay twice."
         )
     failed = [entry for entry in entries if entry.state in _RETRYABLE]
     if failed:

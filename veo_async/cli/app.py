@@ -85,8 +85,8 @@ async def generate(
 ) -> int:
     """Make the video of one prompt.
 
-    An open job of the same request in the same folder is gone on with; after it is decided, the same command makes
-    another video.
+    An open job of the same request in the same folder is gone on with; after it is decided, the same
+    command makes another video.
     """
     return await run_generate(prompt, request, _settings(provider, brakes, emulator, output))
 
@@ -115,8 +115,8 @@ async def batch(
 ) -> int:
     """Make the videos of a file of requests; the same command again goes on where the last one ended.
 
-    Exit status: 0 all done, 1 something brought no video, 2 nothing was sent, 3 something was sent without an answer
-    and may be billed, 130 interrupted.
+    Exit status: 0 all done, 1 something brought no video, 2 nothing was sent, 3 something was sent without an
+    answer and may be billed, 130 interrupted.
     """
     source = Source(file=file, form=form, model=provider.model)
     again = Again(failed=retry_failed, unknown=resubmit_unknown)
@@ -133,7 +133,7 @@ async def resume(
     brakes: Brakes = _BRAKES,
     emulator: EmulatorFlags = _EMULATOR,
 ) -> int:
-    """Go on with all that a folder's ledger has open, and fetch videos that are missing; no batch file is needed."""
+    """Go on with all that a folder's ledger has open, and fetch missing videos; no batch file is needed."""
     return await run_resume(_settings(provider, brakes, emulator, output))
 
 

@@ -76,8 +76,8 @@ def _refuse_emulator_flags(flags: ProviderFlags) -> None:
     ]
     if given:
         raise ConfigurationError(
-            f"--provider emulator runs inside this process and takes no --{given[0].replace('_', '-')}; for one that "
-            "`veo-async emulate` started use --provider gemini --base-url URL"
+            f"--provider emulator runs inside this process and takes no --{given[0].replace('_', '-')}; "
+            "for one that `veo-async emulate` started use --provider gemini --base-url URL"
         )
     if importlib.util.find_spec("av") is None:
         raise ConfigurationError("the emulator makes real videos: pip install 'veo-async[emulator]'")

@@ -41,6 +41,6 @@ def _usage_console() -> Console:
 
 
 def _closed_pipe() -> int:
-    """Whoever read our output has gone (`| head`): end without a complaint, also when Python flushes at exit."""
+    """Whoever read our output has gone (`| head`): end quietly, also when Python flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Exit.INCOMPLETE

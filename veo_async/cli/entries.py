@@ -1,4 +1,4 @@
-"""One request of a run: what is asked, and how far it got. The manifest, the progress and the summary read it."""
+"""One request of a run: what is asked, and how far it got; progress, manifest and summary read it."""
 
 from __future__ import annotations
 
@@ -78,6 +78,13 @@ class Entry:
             return shortened(self.request.prompt)
         operation = None if self.record is None else self.record.operation
         return operation.rpartition("/")[2] if operation else f"line {self.place}"
+
+    @property
+    def title(self) -> str:
+        """Its name and what it shows."""
+        if self.line_id is None or self.request is None:
+            return self.name
+        return f"{self.line_id}: {self.request.prompt}"
 
     @property
     def billed(self) -> Billed:

@@ -102,8 +102,8 @@ def _print_table(found: Sequence[Share]) -> None:
     console.print(table)
     requests = sum(share.requests for share in found)
     console.print(
-        f"{count(requests, 'request')}: about [bold]{money(_total(found))}[/bold], an estimate by Google's list "
-        f"prices of {catalog.AS_OF}; gateways have their own."
+        f"{count(requests, 'request')}: about [bold]{money(_total(found))}[/bold], an estimate by Google's "
+        f"list prices of {catalog.AS_OF}; gateways have their own."
     )
     unknown = sum(share.requests for share in found if share.dollars is None)
     if unknown:

@@ -1,4 +1,4 @@
-"""Videos on the disk: those that are there stay, those that are missing are fetched, nothing is overwritten."""
+"""Videos on the disk: those that are there stay, missing ones are fetched, nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Shelf", "standing"]
 
 
 def standing(record: FileRecord, root: Path) -> StoredFile | None:
-    """Return the file of a ledger's row where it still stands as it was stored; it may have moved with its folder."""
+    """Return a ledger's file where it still stands as it was stored; it may have moved with its folder."""
     for path in dict.fromkeys([Path(record.path), root / Path(record.path).name]):
         if _holds(path, record):
             return StoredFile(path=path, sha256=record.sha256, size=record.size)

@@ -23,7 +23,7 @@ class ProviderFlags:
     """Who makes the videos. The key comes from the environment or a file, never from a flag."""
 
     provider: str | None = None
-    """gptproto, gemini, or emulator: a service inside this process, without key and cost. [env: VEO_PROVIDER]"""
+    """gptproto, gemini, or emulator: inside this process, without key and cost. [env: VEO_PROVIDER]"""
     model: str | None = None
     """An alias (veo-3.1-fast, veo-3.1, …) or the provider's own name, for requests that name none."""
     base_url: str | None = None
@@ -50,7 +50,7 @@ class Brakes:
     max_in_flight: int | None = field(default=None, validator=_more_than_zero)
     """Videos being made at once. Default: 500."""
     max_cost: float | None = field(default=None, validator=_more_than_zero)
-    """US dollars, by estimate, that all jobs of the ledger may cost together; what would pass it is not sent."""
+    """US dollars, by estimate, that all jobs of the ledger may cost together."""
     trace: Path | None = None
     """Write what goes over the wire to this file as JSON lines, without keys."""
 

@@ -1,8 +1,8 @@
 """Which line of a batch is which job: by its id, else by what it asks for, never by its number.
 
-The ledger keeps one job a key. A line's first job has the line's own key; each further one, made only because the
-user asked to send the line again, has a key that names the attempt. So the same command finds what it did before,
-and a line that moved within its file is still the same line.
+The ledger keeps one job a key. A line's first job has the line's own key; each further one, made only because
+the user asked to send the line again, has a key that names the attempt. So the same command finds what it did
+before, and a line that moved within its file is still the same line.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from rich import box
@@ -54,11 +54,12 @@ async def run_jobs(path: Path, state: State | None, *, as_json: bool) -> Exit:
         raise ConfigurationError(
             f"{path}: there is no such ledger; name it by --ledger, or its folder by --out"
         )
+    root = PurePath(path).parent
     records = [record for record in await read_jobs(path) if state is None or record.state is state]
     entries = [_entry(place, record) for place, record in enumerate(records, 1)]
     if as_json:
         for entry in entries:
-            write_json(_object(entry, path.parent))
+            write_json(_object(entry, root))
     else:
         _print(entries)
     return Exit.DONE
@@ -68,7 +69,7 @@ def _entry(place: int, record: JobRecord) -> Entry:
     return Entry(place=place, key=record.idempotency_key, request=record.request, record=record)
 
 
-def _object(entry: Entry, root: Path) -> dict[str, Any]:
+def _object(entry: Entry, root: PurePath) -> dict[str, Any]:
     record = entry.record
     assert record is not None
     whole = as_object(entry, root) | {

@@ -100,9 +100,10 @@ class LiveReport:
         if not active:
             return []
         rows = Table.grid(padding=(0, 1))
+        frame = self._spinner.render(time.monotonic())
         for entry, doing, since in active[:_ROWS]:
-            name = Text(shortened(entry.name, _NAME_WIDTH))
+            name = Text(shortened(entry.title, _NAME_WIDTH))
             age = Text(duration(time.monotonic() - since), style="dim")
-            rows.add_row(self._spinner, name, Text(doing, style=STYLES.get(doing, "")), age)
+            rows.add_row(frame, name, Text(doing, style=STYLES.get(doing, "")), age)
         more = len(active) - _ROWS
         return [rows, *([Text(f"  and {count(more, 'more', 'more')}", style="dim")] if more > 0 else [])]

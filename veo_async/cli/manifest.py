@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
@@ -21,7 +21,7 @@ from veo_async.transport.redaction import redacted_url
 __all__ = ["as_object", "merged", "read_manifest", "write_manifest"]
 
 
-def as_object(entry: Entry, root: Path) -> dict[str, Any]:
+def as_object(entry: Entry, root: PurePath) -> dict[str, Any]:
     """Return what the manifest says of one request; paths of files are relative to `root`."""
     record = entry.record
     return {
@@ -52,7 +52,7 @@ def _request(request: VideoRequest | None) -> dict[str, Any] | None:
 
 
 def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:
-    """The whole answer stays in the ledger: here it would only hide what matters, and links may hold secrets."""
+    """The whole answer stays in the ledger: here it would hide what matters, and links may hold secrets."""
     if outcome is None:
         return None
     outcome = attrs.evolve(outcome, raw=None)
@@ -65,7 +65,7 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:
     return unstructure_outcome(outcome)
 
 
-def _file(file: StoredFile, root: Path) -> dict[str, Any]:
+def _file(file: StoredFile, root: PurePath) -> dict[str, Any]:
     path = file.path.relative_to(root) if file.path.is_relative_to(root) else file.path
     return {"path": path.as_posix(), "sha256": file.sha256, "bytes": file.size}
 

@@ -36,7 +36,7 @@ def slug(text: str, length: int = _SLUG_LENGTH) -> str:
 def file_name(
     *, place: int, line_id: str | None, prompt: str, job_id: str, index: int = 0, mime_type: str | None = None
 ) -> str:
-    """Return the name of a request's video: its id when it has one, else its place (if not 0) and first words.
+    """Return the name of a request's video: its id if it has one, else its place (unless 0) and words.
 
     The end of the name is taken from the job, so that two jobs never want the same file.
     """

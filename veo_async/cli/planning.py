@@ -63,7 +63,10 @@ def _plan(entry: Entry, jobs: Mapping[str, JobRecord], again: Again) -> Trouble 
     )
     if same_as_before(step, entry.digest):
         return None
-    entry.trouble = f'id: "{entry.line_id}" already stands for another request in this folder: give the changed line a new id'
+    entry.trouble = (
+        f'id: "{entry.line_id}" already stands for another request in this folder: '
+        "give the changed line a new id"
+    )
     entry.record, entry.settled = None, True
     return Trouble(line=entry.place, message=entry.trouble)
 
@@ -79,13 +82,13 @@ def _refuse_foreign(entries: Iterable[Entry], provider: Provider) -> None:
         if record is None or entry.todo is not Todo.RESUME or provider.serves(record.provider, record.origin):
             continue
         raise ConfigurationError(
-            f"line {entry.place} was given to {record.provider} at {record.origin} and is not decided: go on there "
-            "(--provider, --base-url), or take another --out"
+            f"line {entry.place} was given to {record.provider} at {record.origin} and is not decided: "
+            "go on there (--provider, --base-url), or take another --out"
         )
 
 
 def plan_single(entry: Entry, records: Sequence[JobRecord], provider: Provider) -> Sequence[Entry]:
-    """Decide about a single prompt: an open job of the same request is gone on with, a decided one is made anew.
+    """Decide about a single prompt: an open job of the request is gone on with, a decided one made anew.
 
     Raises:
         ConfigurationError: the open job is another provider's.
@@ -105,7 +108,7 @@ def plan_single(entry: Entry, records: Sequence[JobRecord], provider: Provider) 
 def plan_resume(
     manifest: Sequence[Mapping[str, Any]], records: Sequence[JobRecord], provider: Provider
 ) -> Sequence[Entry]:
-    """Decide about all jobs of a ledger: open ones are gone on with, and videos that are missing are fetched."""
+    """Decide about all jobs of a ledger: open ones are gone on with, missing videos are fetched."""
     lines = {line.get("job_id"): line for line in manifest}
     replaced = _replaced(records)
     mine = [record for record in records if provider.serves(record.provider, record.origin)]

@@ -85,7 +85,7 @@ class Run:
         return time.monotonic() - self._began
 
     async def go(self) -> None:
-        """Return when nothing more can be done about any request; cancelling leaves all jobs to the session."""
+        """Return when nothing more can be done about any request; cancelling leaves jobs to the session."""
         open_entries = [entry for entry in self._entries if not entry.settled]
         # What runs already goes first: its videos may expire.
         order = (Todo.KEEP, Todo.RESUME, Todo.SEND)

@@ -113,8 +113,9 @@ def _parsed(url: str) -> URL | None:
 
 def _joined(url: str, location: str) -> str:
     try:
-        # A few servers send raw UTF-8; quoting keeps a host apart, which `check` then refuses.
+        location.encode()  # what is not UTF-8 raises here
+        # A few servers send raw UTF-8, which is quoted; not in a host, which `check` then refuses.
         return str(URL(url, encoded=True).join(URL(location, encoded=location.isascii())))
-    except ValueError:  # a lone surrogate's error is one too
+    except ValueError:
         pass
     raise problem("refused", f"The redirect to {shown(location)!r} is not followed: it is not a plain URL.")
