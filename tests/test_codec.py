@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,15 @@ def test_bytes_must_be_kept_first() -> None:
 
 def test_extra_becomes_what_it_will_be_read_as() -> None:
     assert unstructure_request(VideoRequest("boat", extra={"size": (1, 2)}))["extra"] == {"size": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [({"labels": {"a": 1}}, 'labels["a"]'), ({"seed": "7"}, "seed"), ({"prompt": None}, "prompt")],
+)
+def test_what_could_not_be_read_again_is_not_written(fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidRequestError, match=re.escape(f"{path}: must be")):
+        unstructure_request(evolve(VideoRequest("boat"), **fields))
 
 
 @pytest.mark.parametrize("extra", [{"a": {1, 2}}, {"a": b"bytes"}, {"a": object()}])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 
 from attrs import frozen
 
@@ -13,10 +12,9 @@ from veo_async.errors import InvalidRequestError, VeoError
 from veo_async.job import Job
 from veo_async.models import Outcome, Rejected, VideoRequest
 
-if TYPE_CHECKING:
-    from veo_async.session import VeoSession
-
 __all__ = ["Item", "as_completed"]
+
+Enqueue = Callable[[VideoRequest], Awaitable[Job]]
 
 
 @frozen(kw_only=True)
@@ -33,14 +31,14 @@ class Item:
 
 
 async def as_completed(
-    session: VeoSession,
+    enqueue: Enqueue,
     requests: Iterable[VideoRequest] | AsyncIterable[VideoRequest],
     max_in_flight: int,
 ) -> AsyncIterator[Item]:
     """Yield an item for each request, in the order in which they end."""
     ended: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
     room = asyncio.Semaphore(max_in_flight)
-    feeder = asyncio.create_task(_feed(session, requests, room, ended))
+    feeder = asyncio.create_task(_feed(enqueue, requests, room, ended))
     try:
         while (item := await ended.get()) is not None:
             if isinstance(item, BaseException):
@@ -53,7 +51,7 @@ async def as_completed(
 
 
 async def _feed(
-    session: VeoSession,
+    enqueue: Enqueue,
     requests: Iterable[VideoRequest] | AsyncIterable[VideoRequest],
     room: asyncio.Semaphore,
     ended: asyncio.Queue[Item | BaseException | None],
@@ -63,7 +61,7 @@ async def _feed(
         async with asyncio.TaskGroup() as waiting:
             async for request in _each(requests):
                 await room.acquire()
-                waiting.create_task(_follow(session, request, ended))
+                waiting.create_task(_follow(enqueue, request, ended))
         ended.put_nowait(None)
     except asyncio.CancelledError:
         raise
@@ -74,11 +72,11 @@ async def _feed(
 
 
 async def _follow(
-    session: VeoSession, request: VideoRequest, ended: asyncio.Queue[Item | BaseException | None]
+    enqueue: Enqueue, request: VideoRequest, ended: asyncio.Queue[Item | BaseException | None]
 ) -> None:
     job: Job | None = None
     try:
-        job = await session.enqueue(request)
+        job = await enqueue(request)
         outcome = await job.outcome()
         error = error_of(outcome, job.id, job.operation)
         ended.put_nowait(Item(request=request, job=job, outcome=outcome, error=error))

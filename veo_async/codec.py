@@ -95,17 +95,18 @@ def _identity(media: Media) -> dict[str, Any]:
     return {name: value for name, value in _kept(media).items() if name in ("sha256", "uri", "path")}
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _writer(media: Callable[[Media], dict[str, Any]], *omitted: str) -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_unstructure_hook(Media, media)
     overrides: dict[str, Any] = {name: override(omit=True) for name in omitted}
+    overrides["extra"] = override(unstruct_hook=_as_it_is)
     hook = make_dict_unstructure_fn(VideoRequest, converter, _cattrs_omit_if_default=True, **overrides)
     converter.register_unstructure_hook(VideoRequest, hook)
     return converter
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _outcome_writer() -> Converter:
@@ -151,16 +152,16 @@ def structure_request(obj: Any, where: str = "request") -> VideoRequest:
         raise InvalidRequestError(f"{where}: {error}", field=top or None) from None
 
 
-def _plain(request: VideoRequest, converter: Converter) -> tuple[dict[str, Any], str]:
-    """Return the request as a dict and as canonical JSON."""
+def _canonical(value: Any) -> str:
+    """Return the one JSON text of a value.
+
+    Raises:
+        InvalidRequestError: It is not JSON.
+    """
     try:
-        plain: dict[str, Any] = converter.unstructure(request)
-        text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, InvalidRequestError):
-            raise
-    else:
-        return plain, text
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        pass  # raised below, so that no foreign exception hangs on ours
     raise InvalidRequestError("the request holds what JSON cannot: look at extra and labels", field="extra")
 
 
@@ -168,11 +169,15 @@ def unstructure_request(request: VideoRequest) -> dict[str, Any]:
     """Return the request as a JSON object that `structure_request` reads; None and empty fields are left out.
 
     Raises:
-        InvalidRequestError: media is given as bytes (keep them in the ledger first), or `extra` is not JSON.
+        InvalidRequestError: Media is given as bytes (keep them in the ledger first), `extra` is not JSON, or a
+            field is not of its type.
     """
-    plain, text = _plain(request, _REQUESTS_OUT)
+    plain: dict[str, Any] = _REQUESTS_OUT.unstructure(request)
     if "extra" in plain:
-        plain["extra"] = json.loads(text)["extra"]  # tuples become lists now, not when it is read again
+        plain["extra"] = json.loads(_canonical(plain["extra"]))  # tuples become lists now already
+    structure_request(
+        plain
+    )  # nothing was checked so far, and a row that cannot be read would be found too late
     return plain
 
 
@@ -185,7 +190,7 @@ def request_digest(request: VideoRequest) -> str:
     Raises:
         InvalidRequestError: `extra` is not JSON.
     """
-    _, text = _plain(request, _IDENTITIES)
+    text = _canonical(_IDENTITIES.unstructure(request))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

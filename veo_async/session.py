@@ -229,7 +229,7 @@ class VeoSession:
         self._open_runtime()
         if max_in_flight < 1:
             raise ConfigurationError(f"max_in_flight must be at least 1, not {max_in_flight}")
-        return as_completed(self, requests, max_in_flight)
+        return as_completed(self.enqueue, requests, max_in_flight)
 
     # ── taking up what is there already ─────────────────────────────────────────────────────────────────
 
@@ -273,6 +273,11 @@ class VeoSession:
             runtime.queue(job)
         runtime.resume()
         return jobs
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """All jobs of this session, in the order in which it took them up; also once it is closed."""
+        return () if self._runtime is None else tuple(self._runtime.book)
 
     def job(self, job_id: str) -> Job:
         """Return a job of this session.

@@ -78,9 +78,7 @@ async def test_cancelling_half_of_the_awaiters_loses_nothing_on_the_bill() -> No
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             finished = [end for end in ended if not isinstance(end, BaseException)]
             assert len(finished) >= 100
-            runtime = veo._runtime
-            assert runtime is not None
-        known = {job.operation for job in runtime.book if job.operation}
+        known = {job.operation for job in veo.jobs if job.operation}
         assert known == set(emulator.bill.operations)
         assert not emulator.bill.doubled
         assert veo.report is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from attrs import field, frozen
 
@@ -25,6 +26,8 @@ from veo_async.engine.scheduler import PollScheduler
 from veo_async.models import JobId, Result, Succeeded, Video
 from veo_async.options import Limits, PollPolicy, Rate, RetryPolicy
 
+_Kind = TypeVar("_Kind", bound=Action)
+
 VEO = Profile("veo-3.1")
 DONE = Succeeded(result=Result(videos=(Video(uri="https://example.com/a.mp4"),)))
 FAST = Limits(checks=Rate(100_000), submits=Rate(100_000), in_flight=100_000)
@@ -43,7 +46,7 @@ def refused(kind: RefusalKind, retry_after: float | None = None, message: str = 
     return Refused(kind=kind, retry_after=retry_after, message=message)
 
 
-def made(actions: Sequence[Action], kind: type) -> list[Action]:
+def made(actions: Sequence[Action], kind: type[_Kind]) -> list[_Kind]:
     """Return the actions of one kind."""
     return [action for action in actions if isinstance(action, kind)]
 
@@ -116,10 +119,6 @@ class World:
     def times(self, action: Action) -> list[float]:
         """Return when the scheduler said this."""
         return [at for at, said in self.said if said == action]
-
-    def made(self, kind: type) -> list[tuple[float, Action]]:
-        """Return what the scheduler said of one kind, and when."""
-        return [(at, said) for at, said in self.said if isinstance(said, kind)]
 
     def _do(self, action: Action, now: float) -> None:
         self.said.append((now, action))

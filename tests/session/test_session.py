@@ -145,9 +145,7 @@ async def test_cancelling_half_of_the_awaiters_loses_no_operation(
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         assert sum(isinstance(end, asyncio.CancelledError) for end in ended) <= 100
         sent = len(wire.sent)
-        runtime = veo._runtime
-        assert runtime is not None
-        known = {job.operation for job in runtime.book if job.operation}
+        known = {job.operation for job in veo.jobs if job.operation}
         assert known == {f"models/{MODEL}/operations/op{number}" for number in range(sent)}
     assert veo.report is not None
     assert veo.report.jobs.get(State.SUCCEEDED, 0) == len(wire.sent)

@@ -31,7 +31,7 @@ def warnings_before(replaced: Sequence[tuple[Entry, State]]) -> list[str]:
 
 
 def _price(entries: Iterable[Entry]) -> str:
-    prices = [entry.price for entry in entries]
+    prices = [entry.cost_estimate for entry in entries]
     known = sum(price for price in prices if price is not None)
     more = " and what has no known price" if None in prices else ""
     return f"about {money(known)}{more} (estimate)"
@@ -47,7 +47,8 @@ def advice(entries: Sequence[Entry], *, obstacle: VeoError | None) -> list[str]:
         many = count(len(unknown), "request was", "requests were")
         told.append(
             f"{many} sent without a readable answer and may be billed ({_price(unknown)}). "
-            "Look at the provider's usage page; `batch … --resubmit-unknown` sends such requests again, which may pay twice."
+            "Look at the provider's usage page; `batch … --resubmit-unknown` sends such requests "
+            "again, which may pay twice."
         )
     failed = [entry for entry in entries if entry.state in _RETRYABLE]
     if failed:

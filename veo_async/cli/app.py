@@ -26,8 +26,10 @@ from veo_async.engine.lifecycle import State
 
 __all__ = ["app"]
 
-_Json = Annotated[bool, Parameter(name="--json", negative="", help="JSON on standard output.")]
-_Raw = Annotated[bool, Parameter(negative="", help="Print the answers as they came.")]
+_Json = Annotated[
+    bool, Parameter(name="--json", negative="", show_default=False, help="JSON on standard output.")
+]
+_Raw = Annotated[bool, Parameter(negative="", show_default=False, help="Print the answers as they came.")]
 _File = Annotated[
     str,
     Parameter(
@@ -99,15 +101,24 @@ async def batch(
     output: Output = _OUTPUT,
     form: _Form = None,
     keep_going: Annotated[
-        bool, Parameter(negative="", help="Run the good lines of a file that has broken ones.")
+        bool,
+        Parameter(negative="", show_default=False, help="Run the good lines of a file that has broken ones."),
     ] = False,
     retry_failed: Annotated[
         bool,
-        Parameter(negative="", help="Send requests again that ended without a video: a new paid job each."),
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Send requests again that ended without a video: a new paid job each.",
+        ),
     ] = False,
     resubmit_unknown: Annotated[
         bool,
-        Parameter(negative="", help="Send requests again that got no answer: each may be paid twice."),
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Send requests again that got no answer: each may be paid twice.",
+        ),
     ] = False,
     provider: ProviderFlags = _PROVIDER,
     brakes: Brakes = _BRAKES,
@@ -212,7 +223,7 @@ async def emulate(*, flags: EmulateFlags = _EMULATE, json: _Json = False) -> int
 @app.command
 async def doctor(
     *,
-    offline: Annotated[bool, Parameter(negative="", help="Ask nobody.")] = False,
+    offline: Annotated[bool, Parameter(negative="", show_default=False, help="Ask nobody.")] = False,
     output: Output = _OUTPUT,
     provider: ProviderFlags = _PROVIDER,
     brakes: Brakes = _BRAKES,

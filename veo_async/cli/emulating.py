@@ -50,7 +50,7 @@ class EmulateFlags:
     """Quota of status checks, answered 429 above it."""
     seed: int = 0
     """Decides waiting times and outcomes."""
-    can_list: Annotated[bool, Parameter(negative="")] = False
+    can_list: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Answers lists of operations."""
     clip: Literal["full", "tiny"] = "full"
     """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""

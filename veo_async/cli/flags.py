@@ -75,5 +75,5 @@ class Output:
 
     out: Path = Path("veo-out")
     """Folder for the videos; its jobs.db remembers what was sent."""
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """JSON lines on standard output, all else on standard error."""

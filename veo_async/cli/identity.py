@@ -8,6 +8,7 @@ before, and a line that moved within its file is still the same line.
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,11 +17,12 @@ from attrs import frozen
 from veo_async.engine.lifecycle import State
 from veo_async.ledger.records import JobRecord
 
-__all__ = ["Again", "Step", "Todo", "attempt_key", "plan_step", "same_as_before", "unnamed_keys"]
+__all__ = ["Again", "Step", "Todo", "attempt_key", "id_in", "plan_step", "same_as_before", "unnamed_keys"]
 
 _ENDED_WITHOUT_VIDEO = frozenset({State.FAILED, State.FILTERED, State.EXPIRED, State.REJECTED})
 # A job seen as armed by a process that does not send it was left so by a crash.
 _UNKNOWN = frozenset({State.UNKNOWN, State.ARMED})
+_OF_ID = re.compile(r"(?:retry-[0-9]+:)?id:(?P<id>.+)")
 _OPEN = frozenset({State.QUEUED, State.RUNNING})
 
 
@@ -40,6 +42,12 @@ def attempt_key(key: str, attempt: int) -> str:
     A line's key begins with "id:" or "sha256:", so no id can look like the second attempt of another line.
     """
     return key if attempt == 0 else f"retry-{attempt}:{key}"
+
+
+def id_in(key: str | None) -> str | None:
+    """Return the line's id that a ledger's key was made of; None where there was none."""
+    found = _OF_ID.fullmatch(key or "")
+    return found["id"] if found else None
 
 
 @frozen(kw_only=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from rich import box
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from veo_async.cli.entries import Entry
 from veo_async.cli.exits import Exit
+from veo_async.cli.identity import id_in
 from veo_async.cli.manifest import as_object
 from veo_async.cli.names import shortened
 from veo_async.cli.records import read_jobs
@@ -29,6 +29,7 @@ __all__ = ["ledger_at", "run_jobs"]
 
 _NAME_WIDTH = 34
 _MARK = 8
+_WIDTHS = (_MARK, 11, 9, 6, 6, _NAME_WIDTH, 0)
 
 
 def ledger_at(path: Path) -> Path:
@@ -50,29 +51,25 @@ async def run_jobs(path: Path, state: State | None, *, as_json: bool) -> Exit:
     Raises:
         LedgerError: it cannot be read.
     """
-    if not path.exists():
-        raise ConfigurationError(
-            f"{path}: there is no such ledger; name it by --ledger, or its folder by --out"
-        )
-    root = PurePath(path).parent
     records = [record for record in await read_jobs(path) if state is None or record.state is state]
     entries = [_entry(place, record) for place, record in enumerate(records, 1)]
     if as_json:
         for entry in entries:
-            write_json(_object(entry, root))
+            write_json(_object(entry, path))
     else:
         _print(entries)
     return Exit.DONE
 
 
 def _entry(place: int, record: JobRecord) -> Entry:
-    return Entry(place=place, key=record.idempotency_key, request=record.request, record=record)
+    key = record.idempotency_key
+    return Entry(place=place, line_id=id_in(key), key=key, request=record.request, record=record)
 
 
-def _object(entry: Entry, root: PurePath) -> dict[str, Any]:
+def _object(entry: Entry, path: Path) -> dict[str, Any]:
     record = entry.record
     assert record is not None
-    whole = as_object(entry, root) | {
+    whole = as_object(entry, path.parent) | {
         "provider": record.provider,
         "origin": record.origin,
         "model": record.model,
@@ -83,15 +80,28 @@ def _object(entry: Entry, root: PurePath) -> dict[str, Any]:
 
 def _print(entries: Sequence[Entry]) -> None:
     console = out()
+    if console.is_terminal and entries:
+        console.print(_table(entries))
+    else:
+        for entry in entries:
+            line = "  ".join(
+                f"{cell.plain:<{width}}" for cell, width in zip(_cells(entry), _WIDTHS, strict=True)
+            )
+            console.print(line.rstrip(), markup=False, soft_wrap=True)
+    states = Counter(entry.state for entry in entries)
+    console.print(" · ".join(f"{number} {state}" for state, number in states.most_common()) or "no jobs")
+
+
+def _table(entries: Sequence[Entry]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("job", "created", "state", "wait", "cost", "request"):
-        table.add_column(name, no_wrap=True, justify="right" if name in {"wait", "cost"} else "left")
+    for name, width in zip(("job", "created", "state", "wait", "cost"), _WIDTHS, strict=False):
+        justify: Literal["right", "left"] = "right" if name in {"wait", "cost"} else "left"
+        table.add_column(name, no_wrap=True, justify=justify, width=width)
+    table.add_column("request", no_wrap=True)
     table.add_column("what else", overflow="fold")
     for entry in entries:
         table.add_row(*_cells(entry))
-    console.print(table if sys.stdout.isatty() or entries else "no jobs")
-    states = Counter(entry.state for entry in entries)
-    console.print(" · ".join(f"{number} {state}" for state, number in states.most_common()) or "no jobs")
+    return table
 
 
 def _cells(entry: Entry) -> list[Text]:
@@ -104,7 +114,7 @@ def _cells(entry: Entry) -> list[Text]:
         Text(entry.state, style=STYLES.get(entry.state, "dim")),
         Text("" if entry.waited is None else duration(entry.waited)),
         Text(money(record.cost_estimate)),
-        Text(shortened(entry.name, _NAME_WIDTH)),
+        Text(shortened(entry.title, _NAME_WIDTH)),
         Text(_beside(entry, record), style="dim"),
     ]
 

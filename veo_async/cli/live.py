@@ -25,7 +25,7 @@ _ROWS = 8  # a row for each of 500 jobs would cost more processor time than the 
 _REFRESHES_PER_SECOND = 6
 _NAME_WIDTH = 52
 _BAR_WIDTH = 40
-_ORDER = {"downloading": 0, "running": 1}
+_ORDER = {"downloading": 0, "sending": 1, "running": 2}
 
 
 class LiveReport:
@@ -68,7 +68,7 @@ class LiveReport:
     def note(self, text: str) -> None:
         """Write above the bar."""
         console = self._console if self._live.is_started else err()
-        console.print(Text(text, style="yellow"), soft_wrap=True)
+        console.print(Text(text, style="yellow"))
 
     def end(self, entries: Sequence[Entry], totals: Totals, /) -> None:
         """Leave a table and the figures on the screen."""
@@ -77,9 +77,7 @@ class LiveReport:
         self._console.print(Text(totals_line(totals), style="bold"), soft_wrap=True)
         if self._opening is not None and totals.succeeded > totals.missing_files:
             place = place_of(self._opening.target)
-            self._console.print(
-                Text(f"Videos and manifest.jsonl are in {place}", style="dim"), soft_wrap=True
-            )
+            self._console.print(Text(f"Saved in {place}", style="dim"), soft_wrap=True)
 
     def _view(self) -> RenderableType:
         return Group(self._bar(), *self._rows())

@@ -9,7 +9,7 @@ from pathlib import PurePath
 __all__ = ["file_name", "shortened", "slug"]
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
-_SLUG_LENGTH = 32
+_SLUG_LENGTH = 20
 _ID_LENGTH = 100  # bytes a file system leaves for a name, less what is added to it
 _SHOWN_HASH = 6
 _SUFFIXES = {"video/mp4": ".mp4", "video/webm": ".webm", "video/quicktime": ".mov"}

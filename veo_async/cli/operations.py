@@ -33,9 +33,11 @@ from veo_async.cli.run import Run
 from veo_async.cli.summary import STYLES
 from veo_async.cli.totals import Totals, total
 from veo_async.cli.tracing import open_trace
-from veo_async.codec import unstructure_outcome
+from veo_async.cli.words import count
+from veo_async.engine.lifecycle import move_for
 from veo_async.errors import ConfigurationError
 from veo_async.job import Job
+from veo_async.models import Filtered, Outcome, Succeeded, Withdrawn
 from veo_async.options import Rate
 from veo_async.session import VeoSession
 from veo_async.transport import TraceEvent
@@ -73,8 +75,7 @@ def status_of(answer: CheckAnswer | NotSent | Lost) -> Status:
         case Running(progress=progress):
             return Status(word="running", detail="" if progress is None else f"{progress:.0%}")
         case Finished(outcome=outcome) | Empty(outcome=outcome):
-            told = unstructure_outcome(outcome)
-            return Status(word=str(told["state"]), detail=_detail(told))
+            return Status(word=move_for(outcome).value, detail=_detail(outcome))
         case Missing(gone=gone):
             return Status(
                 word="missing", detail="expired" if gone else "no such operation here, or not any more"
@@ -87,11 +88,16 @@ def status_of(answer: CheckAnswer | NotSent | Lost) -> Status:
             return Status(word="unreachable", detail=answer.reason)
 
 
-def _detail(told: dict[str, object]) -> str:
-    reasons = told.get("reasons")
-    if isinstance(reasons, list | tuple):
-        return "; ".join(str(reason) for reason in reasons)
-    return str(told.get("message") or "")
+def _detail(outcome: Outcome) -> str:
+    match outcome:
+        case Filtered(reasons=reasons):
+            return "; ".join(reasons)
+        case Succeeded(result=result):
+            return count(len(result.videos), "video")
+        case Withdrawn():
+            return ""
+        case _:
+            return outcome.message
 
 
 @define

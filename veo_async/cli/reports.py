@@ -56,7 +56,7 @@ class Report(Protocol):
         ...
 
     def moved(self, entry: Entry, doing: str, /) -> None:
-        """A request is now "queued", "running" or "downloading"."""
+        """A request is now "queued", "sending", "running" or "downloading"."""
         ...
 
     def settled(self, entry: Entry) -> None:
@@ -84,7 +84,8 @@ def err() -> Console:
 
 def say(text: str) -> None:
     """Write a line for people to standard error: results alone go to standard output."""
-    err().print(text, markup=False, soft_wrap=True)
+    console = err()
+    console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
 
 def write_json(value: dict[str, Any], stream: TextIO | None = None) -> None:

@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
@@ -89,12 +89,12 @@ def _prompt(text: str) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+        value: object = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} at column {error.colno}") from None
     if not isinstance(value, dict):
         raise ValueError('is not a JSON object: write {"prompt": "…"}')  # noqa: TRY004 - the line is wrong, no caller
-    return value
+    return cast("dict[str, Any]", value)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _csv_rows(content: bytes) -> Iterator[Row | Trouble]:
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = [name.strip() for name in next(reader, list[str]())]
         yield from _header_troubles(header) or _csv_body(reader, header)
     except csv.Error as error:
         yield Trouble(line=reader.line_num, message=f"is not CSV: {error}")

@@ -42,7 +42,7 @@ _CONCERNS_ALL = (
 )
 """Errors that the next request would meet, too."""
 
-_DOING = {State.QUEUED: "queued", State.ARMED: "queued", State.RUNNING: "running"}
+_DOING = {State.QUEUED: "queued", State.ARMED: "sending", State.RUNNING: "running"}
 
 
 class Run:

@@ -29,7 +29,7 @@ STYLES: Final[Mapping[str, str]] = {
 """Colours of states."""
 
 _MOST_ROWS = 60
-_NAME_WIDTH = 34
+_NAME_WIDTH = 28
 
 
 def summary_table(entries: Sequence[Entry]) -> Table:

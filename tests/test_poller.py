@@ -1,0 +1,48 @@
+"""The loop around the scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from veo_async.engine.events import Submit, SubmitQueued
+from veo_async.engine.scheduler import PollScheduler
+from veo_async.models import JobId
+from veo_async.options import Limits, Rate
+from veo_async.poller import Poller
+
+from .session.script import VirtualLoop
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Run on a loop with virtual time."""
+    return ("asyncio", {"loop_factory": VirtualLoop, "debug": True})
+
+
+async def test_what_is_posted_in_one_turn_is_settled_at_once_and_the_rest_when_it_is_due() -> None:
+    """Two a minute: two go in one action at the first turn, the others a window after those were sent."""
+    loop = asyncio.get_running_loop()
+    taken: list[tuple[float, tuple[JobId, ...]]] = []
+    scheduler = PollScheduler(limits=Limits(submits=Rate(2, per=60)))
+    start = loop.time()
+
+    def submit(action: Submit) -> None:
+        from veo_async.answers import Accepted
+        from veo_async.engine.events import SubmitEnded
+
+        taken.append((loop.time() - start, action.job_ids))
+        for job_id in action.job_ids:
+            poller.post(SubmitEnded(job_id, Accepted(operation=f"op{job_id}"), sent_at=loop.time()))
+
+    poller = Poller(scheduler, {Submit: submit})
+    task = asyncio.create_task(poller.run())
+    poller.post(*(SubmitQueued(JobId(str(number))) for number in range(4)))
+    await asyncio.sleep(200)
+    task.cancel()
+    assert [jobs for _, jobs in taken] == [("0", "1"), ("2", "3")]
+    assert taken[0][0] == 0
+    assert 60 < taken[1][0] < 61
