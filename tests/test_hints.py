@@ -77,6 +77,7 @@ def test_retry_info(delay: object, seconds: float | None) -> None:
     [
         ("Quota exceeded. Please retry in 10.68s.", 10.68),
         ("Please retry in 437.5ms.", 0.4375),
+        ("Please retry in 437ms.", 0.437),
         ("Please retry in 34.074824224s", 34.074824224),
         ("please RETRY IN 5 seconds", 5.0),
         ("retry in 1m30s", 90.0),

@@ -96,7 +96,9 @@ def test_inline_videos(key: str, size: int) -> None:
         )
 
 
-@pytest.mark.parametrize("text", ["AAA", "AA=A", "A A=", "AA==AAAA", "é", "====", "A" * 262_142 + "==AAAA"])
+@pytest.mark.parametrize(
+    "text", ["AAA", "AA=A", "A A=", "AA\nAA", "AA*AA", "AA==AAAA", "é", "====", "A" * 262_142 + "==AAAA"]
+)
 def test_inline_videos_that_are_not_base64(text: str) -> None:
     """A half video is none; the path says where."""
     with pytest.raises(ProtocolError) as caught:

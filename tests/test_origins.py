@@ -60,6 +60,8 @@ def test_origins(url: str, origin: str) -> None:
         "https://a.example.:443x",
         "https:/a.example",
         "https:a.example",
+        "https://a.example/a b",
+        "https://a.example/a\nb",
     ],
 )
 def test_what_has_no_origin(url: str) -> None:

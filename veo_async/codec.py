@@ -174,7 +174,7 @@ def unstructure_request(request: VideoRequest) -> dict[str, Any]:
     """
     plain: dict[str, Any] = _REQUESTS_OUT.unstructure(request)
     if "extra" in plain:
-        plain["extra"] = json.loads(_canonical(plain["extra"]))  # tuples become lists now already
+        plain["extra"] = json.loads(_canonical(plain["extra"]))  # tuples become lists here already
     structure_request(
         plain
     )  # nothing was checked so far, and a row that cannot be read would be found too late

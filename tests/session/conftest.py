@@ -21,7 +21,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 def wire(monkeypatch: pytest.MonkeyPatch) -> ScriptedTransport:
     """Put a scripted provider in the place of the network."""
     scripted = ScriptedTransport()
-    monkeypatch.setattr("veo_async.runtime.Transport", scripted)
+    monkeypatch.setattr("veo_async.session.runtime.Transport", scripted)
     return scripted
 
 

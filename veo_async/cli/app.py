@@ -1,4 +1,4 @@
-"""The commands and their flags; each does its work in a module of its own."""
+"""The commands and their flags; each does its work in a module of its own, imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 
 from veo_async import __version__
-from veo_async.cli.batch import Source, run_batch
-from veo_async.cli.campaign import Settings
-from veo_async.cli.doctor import run_doctor
-from veo_async.cli.emulating import EmulateFlags, run_emulate
-from veo_async.cli.estimating import run_estimate
-from veo_async.cli.flags import Brakes, EmulatorFlags, Output, ProviderFlags
-from veo_async.cli.generate import RequestFlags, run_generate, run_resume
+from veo_async.cli.flags import (
+    Brakes,
+    EmulateFlags,
+    EmulatorFlags,
+    Output,
+    ProviderFlags,
+    RequestFlags,
+    Settings,
+)
 from veo_async.cli.identity import Again
-from veo_async.cli.listing import ledger_at, run_jobs
-from veo_async.cli.operations import read_names, run_operations, run_status
-from veo_async.cli.records import LEDGER_NAME
-from veo_async.cli.rows import Form
+from veo_async.cli.rows import Form, Source
 from veo_async.engine.lifecycle import State
 
 __all__ = ["app"]
@@ -90,6 +89,8 @@ async def generate(
     An open job of the same request in the same folder is gone on with; after it is decided, the same
     command makes another video.
     """
+    from veo_async.cli.generate import run_generate
+
     return await run_generate(prompt, request, _settings(provider, brakes, emulator, output))
 
 
@@ -129,6 +130,8 @@ async def batch(
     Exit status: 0 all done, 1 something brought no video, 2 nothing was sent, 3 something was sent without an
     answer and may be billed, 130 interrupted.
     """
+    from veo_async.cli.batch import run_batch
+
     source = Source(file=file, form=form, model=provider.model)
     again = Again(failed=retry_failed, unknown=resubmit_unknown)
     return await run_batch(
@@ -145,6 +148,8 @@ async def resume(
     emulator: EmulatorFlags = _EMULATOR,
 ) -> int:
     """Go on with all that a folder's ledger has open, and fetch missing videos; no batch file is needed."""
+    from veo_async.cli.generate import run_resume
+
     return await run_resume(_settings(provider, brakes, emulator, output))
 
 
@@ -158,6 +163,8 @@ async def status(
     emulator: EmulatorFlags = _EMULATOR,
 ) -> int:
     """Ask once how operations stand, whoever started them."""
+    from veo_async.cli.operations import read_names, run_status
+
     settings = _settings(provider, brakes, emulator, output)
     return await run_status(read_names(operations), settings, raw=raw)
 
@@ -172,6 +179,8 @@ async def wait(
     emulator: EmulatorFlags = _EMULATOR,
 ) -> int:
     """Wait until operations are done, whoever started them."""
+    from veo_async.cli.operations import read_names, run_operations
+
     settings = _settings(provider, brakes, emulator, output)
     return await run_operations(read_names(operations), settings, raw=raw, fetch=False)
 
@@ -186,6 +195,8 @@ async def download(
     emulator: EmulatorFlags = _EMULATOR,
 ) -> int:
     """Wait until operations are done and store their videos."""
+    from veo_async.cli.operations import read_names, run_operations
+
     settings = _settings(provider, brakes, emulator, output)
     return await run_operations(read_names(operations), settings, raw=raw, fetch=True)
 
@@ -198,6 +209,9 @@ async def jobs(
     output: Output = _OUTPUT,
 ) -> int:
     """List what a ledger holds; it is only read, also while a run goes on."""
+    from veo_async.cli.listing import ledger_at, run_jobs
+    from veo_async.cli.records import LEDGER_NAME
+
     return await run_jobs(ledger_at(ledger or output.out / LEDGER_NAME), state, as_json=output.json)
 
 
@@ -211,12 +225,16 @@ def estimate(
     json: _Json = False,
 ) -> int:
     """Print what a batch file may cost; nothing is sent, no key is needed."""
+    from veo_async.cli.estimating import run_estimate
+
     return run_estimate(Source(file=file, form=form, model=model), as_json=json)
 
 
 @app.command
 async def emulate(*, flags: EmulateFlags = _EMULATE, json: _Json = False) -> int:
     """Run a Veo service on this machine until Ctrl+C, then print its bill."""
+    from veo_async.cli.emulating import run_emulate
+
     return await run_emulate(flags, as_json=json)
 
 
@@ -230,4 +248,6 @@ async def doctor(
     emulator: EmulatorFlags = _EMULATOR,
 ) -> int:
     """Look at what is needed: versions, settings, the folder, the key, the way to the provider."""
+    from veo_async.cli.doctor import run_doctor
+
     return await run_doctor(_settings(provider, brakes, emulator, output), offline=offline)

@@ -14,7 +14,6 @@ from attrs import frozen
 
 from veo_async.cli.flags import Brakes, EmulatorFlags, ProviderFlags
 from veo_async.dialects.gemini import GeminiDialect
-from veo_async.emulator import Emulator, Waiting
 from veo_async.errors import ConfigurationError
 from veo_async.options import Limits, PollPolicy, Rate
 from veo_async.origins import read_base_url
@@ -55,6 +54,8 @@ async def open_backend(
         yield Backend(provider=provider_of(flags, brakes), poll=PollPolicy())
         return
     _refuse_emulator_flags(flags)
+    from veo_async.emulator import Emulator, Waiting  # a web server: loaded by those alone who want it
+
     waiting = Waiting.lognormal(emulator.emulator_waiting, _EMULATOR_SPREAD)
     async with Emulator(
         waiting=waiting,

@@ -7,38 +7,23 @@ from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
-from attrs import frozen
 
 from veo_async.cli.backend import look_of
 from veo_async.cli.batch_file import BatchFile, read_batch
-from veo_async.cli.campaign import Campaign, Settings
+from veo_async.cli.campaign import Campaign
 from veo_async.cli.exits import Exit
+from veo_async.cli.flags import Settings
 from veo_async.cli.identity import Again
 from veo_async.cli.planning import BrokenLinesError, plan_batch
 from veo_async.cli.preflight import Checked, preflight
 from veo_async.cli.reports import say
-from veo_async.cli.rows import Form, Trouble, form_of
+from veo_async.cli.rows import STDIN, Source, Trouble, form_of
 from veo_async.cli.words import count
 from veo_async.errors import ConfigurationError
 
-__all__ = ["Source", "open_batch", "run_batch", "tell_troubles"]
+__all__ = ["open_batch", "run_batch", "tell_troubles"]
 
 _MOST_TROUBLES = 50
-_STDIN = "-"
-
-
-@frozen(kw_only=True)
-class Source:
-    """Where a batch comes from, and how it is read."""
-
-    file: str
-    form: Form | None = None
-    model: str | None = None
-
-    @property
-    def folder(self) -> Path:
-        """What paths of media are relative to."""
-        return Path.cwd() if self.file == _STDIN else Path(self.file).absolute().parent
 
 
 def open_batch(source: Source) -> BatchFile:
@@ -57,7 +42,7 @@ def open_batch(source: Source) -> BatchFile:
 
 def _content(file: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
 
@@ -86,7 +71,7 @@ async def run_batch(source: Source, settings: Settings, *, again: Again, keep_go
 
 def tell_troubles(file: str, checked: Checked) -> None:
     """Write every broken line with its number to standard error."""
-    name = "standard input" if file == _STDIN else file
+    name = "standard input" if file == STDIN else file
     for trouble in checked.troubles[:_MOST_TROUBLES]:
         say(_sentence(name, trouble))
     more = len(checked.troubles) - _MOST_TROUBLES

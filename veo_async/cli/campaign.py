@@ -12,14 +12,13 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-from attrs import frozen
 
 from veo_async.cli.advice import advice, parting, warnings_before
 from veo_async.cli.backend import open_backend
 from veo_async.cli.entries import Entry
 from veo_async.cli.exits import Exit, exit_status
 from veo_async.cli.files import Shelf, standing
-from veo_async.cli.flags import Brakes, EmulatorFlags, Output, ProviderFlags
+from veo_async.cli.flags import Settings
 from veo_async.cli.identity import Todo, attempt_key
 from veo_async.cli.interrupts import Interrupts
 from veo_async.cli.live import LiveReport
@@ -36,30 +35,13 @@ from veo_async.models import JobId
 from veo_async.providers import Provider
 from veo_async.session import VeoSession
 
-__all__ = ["Campaign", "Prepare", "Settings", "report_for"]
+__all__ = ["Campaign", "Prepare", "report_for"]
 
 Prepare = Callable[[Sequence[JobRecord], Provider], Sequence[Entry]]
 """Decides, from the ledger's jobs, what a run is about and what it does about each request."""
 
 _LEAST_BETWEEN_MANIFESTS_S = 2.0
 _MANIFEST_SHARE = 20.0  # of the time, writing it takes at most a twentieth
-
-
-@frozen(kw_only=True)
-class Settings:
-    """What the command line says of a run."""
-
-    provider: ProviderFlags
-    brakes: Brakes
-    emulator: EmulatorFlags
-    output: Output
-    command: str
-    """What was typed: typing it again goes on."""
-
-    @property
-    def root(self) -> Path:
-        """The folder for everything."""
-        return self.output.out.absolute()
 
 
 def report_for(settings: Settings) -> Report:
@@ -118,6 +100,8 @@ class Campaign:
         command = self._settings.command
         obstacle = None if run is None else run.obstacle
         notes = parting(self._entries, command) if interrupted else advice(self._entries, obstacle=obstacle)
+        if obstacle is not None and not interrupted:
+            notes += ["What is not sent is kept. When that is mended, go on with:", f"  {command}"]
         for note in notes:
             self._report.note(note)
         troubled = totals.missing_files > 0 or obstacle is not None

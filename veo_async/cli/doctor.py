@@ -22,8 +22,8 @@ from rich.text import Text
 from veo_async import __version__
 from veo_async.answers import CheckAnswer, Lost, Missing, NotSent, RefusalKind, Refused
 from veo_async.cli.backend import open_backend
-from veo_async.cli.campaign import Settings
 from veo_async.cli.exits import Exit
+from veo_async.cli.flags import Settings
 from veo_async.cli.reports import out, write_json
 from veo_async.cli.words import place_of
 from veo_async.errors import VeoError

@@ -6,56 +6,16 @@ import importlib.util
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
-
-from attrs import field, frozen, validators
-from cyclopts import Parameter
 
 from veo_async.cli.exits import Exit
+from veo_async.cli.flags import EmulateFlags
 from veo_async.cli.interrupts import Interrupts
 from veo_async.cli.reports import out, write_json
 from veo_async.cli.words import count, money
 from veo_async.emulator import Bill, Emulator, Waiting
 from veo_async.errors import ConfigurationError
 
-__all__ = ["EmulateFlags", "run_emulate"]
-
-_share = validators.and_(validators.ge(0.0), validators.le(1.0))
-_more_than_zero = validators.optional(validators.gt(0))
-
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class EmulateFlags:
-    """How the emulator behaves."""
-
-    port: int = 0
-    """Port on 127.0.0.1; 0 takes a free one."""
-    key: str = "emulator-key"
-    """The key it accepts; it opens nothing but this emulator."""
-    waiting: float = field(default=6.0, validator=validators.ge(0))
-    """Seconds a video takes, in the middle."""
-    spread: float = field(default=0.3, validator=validators.ge(0))
-    """How far waiting times lie apart: sigma of a lognormal distribution; 0: all the same."""
-    time_scale: float = field(default=1.0, validator=validators.gt(0))
-    """How many times faster waiting passes."""
-    filter_share: float = field(default=0.0, validator=_share)
-    """Share of the videos, 0 to 1, that safety filters hold back."""
-    failure_share: float = field(default=0.0, validator=_share)
-    """Share of the operations, 0 to 1, that fail."""
-    submits_per_minute: float | None = field(default=None, validator=_more_than_zero)
-    """Quota of submits, answered 429 above it."""
-    checks_per_second: float | None = field(default=None, validator=_more_than_zero)
-    """Quota of status checks, answered 429 above it."""
-    seed: int = 0
-    """Decides waiting times and outcomes."""
-    can_list: Annotated[bool, Parameter(negative="", show_default=False)] = False
-    """Answers lists of operations."""
-    clip: Literal["full", "tiny"] = "full"
-    """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""
-    state: Path | None = None
-    """SQLite file in which operations survive a restart."""
+__all__ = ["run_emulate"]
 
 
 async def run_emulate(flags: EmulateFlags, *, as_json: bool) -> Exit:

@@ -10,10 +10,11 @@ from rich import box
 from rich.table import Table
 
 from veo_async import catalog
-from veo_async.cli.batch import Source, open_batch, tell_troubles
+from veo_async.cli.batch import open_batch, tell_troubles
 from veo_async.cli.exits import Exit
 from veo_async.cli.preflight import Checked
 from veo_async.cli.reports import out, say, write_json
+from veo_async.cli.rows import Source
 from veo_async.cli.words import count, money
 from veo_async.models import VideoRequest
 

@@ -8,12 +8,22 @@ from typing import Annotated, Literal
 from attrs import field, frozen, validators
 from cyclopts import Group, Parameter
 
-__all__ = ["Brakes", "EmulatorFlags", "Output", "ProviderFlags"]
+__all__ = [
+    "Brakes",
+    "EmulateFlags",
+    "EmulatorFlags",
+    "Output",
+    "ProviderFlags",
+    "RequestFlags",
+    "Settings",
+]
 
 _PROVIDER = Group("Provider", sort_key=2)
 _BRAKES = Group("Limits", sort_key=3)
 _EMULATOR = Group("With --provider emulator", sort_key=4)
 
+_REQUEST = Group("Request", sort_key=1)
+_share = validators.and_(validators.ge(0.0), validators.le(1.0))
 _more_than_zero = validators.optional(validators.gt(0))
 
 
@@ -77,3 +87,88 @@ class Output:
     """Folder for the videos; its jobs.db remembers what was sent."""
     json: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """JSON lines on standard output, all else on standard error."""
+
+
+@Parameter(name="*", group=_REQUEST)
+@frozen(kw_only=True)
+class RequestFlags:
+    """What is asked beside the prompt; what is not given is not sent."""
+
+    image: str | None = None
+    """First frame: a file."""
+    last_frame: str | None = None
+    """Last frame: a file; goes with --image."""
+    video: str | None = None
+    """Video to extend: its URI."""
+    reference_images: Annotated[tuple[str, ...], Parameter(name="--reference-image", negative="")] = ()
+    """Picture of what shall appear, up to three: give it once for each."""
+    aspect_ratio: str | None = None
+    """16:9 or 9:16."""
+    resolution: str | None = None
+    """720p, 1080p or 4k."""
+    duration_seconds: int | None = None
+    """Length of the video."""
+    negative_prompt: str | None = None
+    """What not to show."""
+    person_generation: str | None = None
+    """allow_all, allow_adult or dont_allow."""
+    enhance_prompt: bool | None = None
+    """Whether the provider may rewrite the prompt."""
+    seed: int | None = None
+    """For repeatable results."""
+    sample_count: int | None = None
+    """Videos of this one prompt; each is billed."""
+    generate_audio: bool | None = None
+    """Whether to make sound."""
+    storage_uri: str | None = None
+    """A gs:// folder for the result, on Vertex AI."""
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class EmulateFlags:
+    """How the emulator behaves."""
+
+    port: int = 0
+    """Port on 127.0.0.1; 0 takes a free one."""
+    key: str = "emulator-key"
+    """The key it accepts; it opens nothing but this emulator."""
+    waiting: float = field(default=6.0, validator=validators.ge(0))
+    """Seconds a video takes, in the middle."""
+    spread: float = field(default=0.3, validator=validators.ge(0))
+    """How far waiting times lie apart: sigma of a lognormal distribution; 0: all the same."""
+    time_scale: float = field(default=1.0, validator=validators.gt(0))
+    """How many times faster waiting passes."""
+    filter_share: float = field(default=0.0, validator=_share)
+    """Share of the videos, 0 to 1, that safety filters hold back."""
+    failure_share: float = field(default=0.0, validator=_share)
+    """Share of the operations, 0 to 1, that fail."""
+    submits_per_minute: float | None = field(default=None, validator=_more_than_zero)
+    """Quota of submits, answered 429 above it."""
+    checks_per_second: float | None = field(default=None, validator=_more_than_zero)
+    """Quota of status checks, answered 429 above it."""
+    seed: int = 0
+    """Decides waiting times and outcomes."""
+    can_list: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Answers lists of operations."""
+    clip: Literal["full", "tiny"] = "full"
+    """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""
+    state: Path | None = None
+    """SQLite file in which operations survive a restart."""
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What the command line says of a run."""
+
+    provider: ProviderFlags
+    brakes: Brakes
+    emulator: EmulatorFlags
+    output: Output
+    command: str
+    """What was typed: typing it again goes on."""
+
+    @property
+    def root(self) -> Path:
+        """The folder for everything."""
+        return self.output.out.absolute()

@@ -27,9 +27,9 @@ from veo_async.ledger.records import JobRecord
 
 __all__ = ["ledger_at", "run_jobs"]
 
-_NAME_WIDTH = 34
+_NAME_WIDTH = 48
 _MARK = 8
-_WIDTHS = (_MARK, 11, 9, 6, 6, _NAME_WIDTH, 0)
+_WIDTHS = (_MARK, 11, 9, 6, 6, 0)
 
 
 def ledger_at(path: Path) -> Path:
@@ -97,8 +97,7 @@ def _table(entries: Sequence[Entry]) -> Table:
     for name, width in zip(("job", "created", "state", "wait", "cost"), _WIDTHS, strict=False):
         justify: Literal["right", "left"] = "right" if name in {"wait", "cost"} else "left"
         table.add_column(name, no_wrap=True, justify=justify, width=width)
-    table.add_column("request", no_wrap=True)
-    table.add_column("what else", overflow="fold")
+    table.add_column("request, and why there is no video")
     for entry in entries:
         table.add_row(*_cells(entry))
     return table
@@ -114,10 +113,11 @@ def _cells(entry: Entry) -> list[Text]:
         Text(entry.state, style=STYLES.get(entry.state, "dim")),
         Text("" if entry.waited is None else duration(entry.waited)),
         Text(money(record.cost_estimate)),
-        Text(shortened(entry.title, _NAME_WIDTH)),
-        Text(_beside(entry, record), style="dim"),
+        _request(entry),
     ]
 
 
-def _beside(entry: Entry, record: JobRecord) -> str:
-    return (record.operation or "").rpartition("/")[2] if record.state is State.SUCCEEDED else reason(entry)
+def _request(entry: Entry) -> Text:
+    name = Text(shortened(entry.title, _NAME_WIDTH))
+    ended_well = entry.state == State.SUCCEEDED
+    return name if ended_well else Text("  ").join([name, Text(reason(entry), style="dim")])

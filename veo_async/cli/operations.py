@@ -22,10 +22,11 @@ from veo_async.answers import (
     Unreadable,
 )
 from veo_async.cli.backend import open_backend
-from veo_async.cli.campaign import Settings, report_for
+from veo_async.cli.campaign import report_for
 from veo_async.cli.entries import Entry
 from veo_async.cli.exits import Exit, exit_status
 from veo_async.cli.files import Shelf
+from veo_async.cli.flags import Settings
 from veo_async.cli.identity import Todo
 from veo_async.cli.interrupts import Interrupts
 from veo_async.cli.reports import Opening, Report, out, say, write_json

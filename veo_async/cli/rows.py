@@ -7,16 +7,18 @@ import enum
 import io
 import json
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, cast
 
 from attrs import field, frozen
 
-__all__ = ["Form", "Row", "Trouble", "form_of", "read_rows"]
+__all__ = ["STDIN", "Form", "Row", "Source", "Trouble", "form_of", "read_rows"]
 
 _NUMBERS = frozenset({"duration_seconds", "seed", "sample_count"})
 _SWITCHES = frozenset({"enhance_prompt", "generate_audio"})
 _OBJECTS = frozenset({"labels", "extra"})
+STDIN = "-"
+"""Stands for standard input where a file is named."""
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -45,6 +47,20 @@ class Row:
 
     line: int
     fields: dict[str, Any] = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Source:
+    """Where a batch comes from, and how it is read."""
+
+    file: str
+    form: Form | None = None
+    model: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """What paths of media are relative to."""
+        return Path.cwd() if self.file == STDIN else Path(self.file).absolute().parent
 
 
 _SUFFIXES = {".jsonl": Form.JSONL, ".ndjson": Form.JSONL, ".json": Form.JSONL, ".csv": Form.CSV}

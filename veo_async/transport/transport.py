@@ -284,7 +284,8 @@ class Transport:
             finally:
                 if not answer.closed:
                     answer.close()
-            outcome = self._answered(answer, data, journey)
+            headers = lower_headers(answer)
+            outcome = Response(status=answer.status, headers=headers, body=data, sent_at=journey.ready_at)
         except Exception as error:  # noqa: BLE001  # whatever aiohttp raises, none of it may leave
             outcome = self._failure(error, journey, kept)
         finally:
@@ -323,13 +324,6 @@ class Transport:
         credential = await self._authorization(False)
         self._redactor.learn(credential)
         return {**request.headers, **credential}
-
-    def _answered(self, answer: aiohttp.ClientResponse, data: bytes, journey: Journey) -> Response | _Failure:
-        if journey.expired:  # a body without a length ends like a whole one when the connection is closed
-            return LostFailure("the answer took too long", self._redactor.excerpt(data))
-        return Response(
-            status=answer.status, headers=lower_headers(answer), body=data, sent_at=journey.ready_at
-        )
 
     def _failure(self, error: Exception, journey: Journey, kept: list[bytes]) -> _Failure:
         reason = self._redactor.clean(describe(error))

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from veo_async.engine.lifecycle import State
 from veo_async.models import JobId
-from veo_async.supervisor import ExitMode
+from veo_async.session.supervisor import ExitMode
 
 __all__ = ["SessionReport", "Statistics"]
 

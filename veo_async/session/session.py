@@ -10,27 +10,29 @@ import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from veo_async.answers import CheckAnswer, Lost, NotSent
-from veo_async.batching import Item, as_completed
-from veo_async.budget import Budget
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, SessionClosedError, VeoError
-from veo_async.intake import take_in
 from veo_async.job import Cancelled, Job
 from veo_async.ledger import open_ledger
 from veo_async.ledger.records import FileRecord, JobRecord
 from veo_async.models import JobId, Result, Video, VideoRequest
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.providers import Provider
-from veo_async.reports import SessionReport, Statistics
-from veo_async.runtime import Runtime
-from veo_async.supervisor import ExitMode
+from veo_async.session.batching import Item, as_completed
+from veo_async.session.budget import Budget
+from veo_async.session.intake import take_in
+from veo_async.session.reports import SessionReport, Statistics
+from veo_async.session.supervisor import ExitMode
 from veo_async.tokens import PREFIX, Token
-from veo_async.transport import TraceEvent
 
-__all__ = ["Item", "SessionReport", "Statistics", "VeoSession"]
+if TYPE_CHECKING:
+    from veo_async.session.runtime import Runtime
+    from veo_async.transport import TraceEvent
+
+__all__ = ["VeoSession"]
 
 _RESUMABLE = (State.QUEUED, State.RUNNING, State.UNKNOWN)
 
@@ -96,6 +98,8 @@ class VeoSession:
         """
         if self._home is not None:
             raise ConfigurationError("a session is opened once: make a new VeoSession")
+        from veo_async.session.runtime import Runtime  # brings aiohttp, which importing this must not
+
         self._home = (os.getpid(), threading.get_ident(), asyncio.get_running_loop())
         await self._ledger.open()
         try:

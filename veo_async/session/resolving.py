@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from veo_async.book import Book, key_of
 from veo_async.endings import tell_error
 from veo_async.engine.events import Decision, Event, OperationKey, OperationOpened, Resolve, Stall, Tell
 from veo_async.engine.lifecycle import State, move_for
@@ -17,8 +16,9 @@ from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import Change
 from veo_async.models import Succeeded, Video
-from veo_async.ongoing import Ongoing
-from veo_async.submitting import profile_of
+from veo_async.session.book import Book, key_of
+from veo_async.session.ongoing import Ongoing
+from veo_async.session.submitting import profile_of
 
 __all__ = ["Resolver"]
 

@@ -13,9 +13,6 @@ from typing import Any
 import anyio
 
 from veo_async.answers import Accepted, Finished
-from veo_async.book import Book, key_of
-from veo_async.checking import CONNECTIONS, Checker
-from veo_async.delivery import Delivery
 from veo_async.endings import pause_error
 from veo_async.engine.events import (
     CHECKS,
@@ -44,10 +41,13 @@ from veo_async.models import Media, Unknown, Withdrawn
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.poller import Poller
 from veo_async.providers import Provider
-from veo_async.reports import SessionReport, Statistics
-from veo_async.resolving import Resolver
-from veo_async.submitting import MediaLostError, Submitter, profile_of
-from veo_async.supervisor import ExitMode, Supervisor
+from veo_async.session.book import Book, key_of
+from veo_async.session.checking import CONNECTIONS, Checker
+from veo_async.session.delivery import Delivery
+from veo_async.session.reports import SessionReport, Statistics
+from veo_async.session.resolving import Resolver
+from veo_async.session.submitting import MediaLostError, Submitter, profile_of
+from veo_async.session.supervisor import ExitMode, Supervisor
 from veo_async.transport import TraceEvent, Transport
 
 __all__ = ["Runtime"]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from attrs import evolve, field, frozen
 
 from veo_async.answers import Accepted, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
-from veo_async.book import Book, key_of
 from veo_async.engine.events import (
     Event,
     OperationOpened,
@@ -24,9 +23,10 @@ from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import JobId, Outcome, Unknown
-from veo_async.ongoing import Ongoing
 from veo_async.options import RetryPolicy
 from veo_async.providers import Provider
+from veo_async.session.book import Book, key_of
+from veo_async.session.ongoing import Ongoing
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 from veo_async.wire import Request
 
