@@ -30,10 +30,17 @@ def group(name: str) -> list[str]:
     return [str(requirement) for requirement in nox.project.dependency_groups(PROJECT, name)]
 
 
+def empty_folder(session: nox.Session, name: str) -> Path:
+    """Return a new folder of the session; `create_tmp` would send the files of tests there too."""
+    folder = session.cache_dir / session.name / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 def install_wheel(session: nox.Session, *requirements: str, extras: str = "[cli,emulator]") -> None:
     """Build the wheel and install it with what goes with it, in place of any older build."""
-    folder = Path(session.create_tmp()) / "wheel"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = empty_folder(session, "wheel")
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
     (wheel,) = folder.glob("*.whl")
     session.install("-q", f"{wheel}{extras}", *requirements)
@@ -42,9 +49,7 @@ def install_wheel(session: nox.Session, *requirements: str, extras: str = "[cli,
 
 def go_to_copy(session: nox.Session, *names: str, leave_out: tuple[str, ...] = ()) -> None:
     """Copy files and folders to a place where the package's source is not, and work there."""
-    place = Path(session.create_tmp()) / "copy"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
+    place = empty_folder(session, "copy")
     for name in names:
         source = ROOT / name
         if source.is_dir():
@@ -128,8 +133,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def build(session: nox.Session) -> None:
     """Build the source archive, the wheel from it, and look into both."""
-    folder = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = empty_folder(session, "dist")
     session.install("-q", "build>=1.2", "twine>=6.1")
     session.run("python", "-m", "build", "--outdir", str(folder), str(ROOT))
     archives = sorted(str(path) for path in folder.iterdir())

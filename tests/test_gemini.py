@@ -295,6 +295,9 @@ def test_an_error_under_status_200() -> None:
     refused = dialect.read_submit(response({"error": {"code": 429, "message": "slow"}}), MODEL)
     assert isinstance(refused, Refused)
     assert refused.kind is RefusalKind.RATE_LIMIT
+    retired = dialect.read_submit(response({"name": "", "error": {"code": "404", "message": "x"}}), MODEL)
+    assert isinstance(retired, Refused)
+    assert "retired or misspelt" in retired.message
     assert isinstance(dialect.read_submit(response({"error": {"message": "slow"}}), MODEL), Unreadable)
     assert isinstance(dialect.read_submit(response({"error": "slow"}), MODEL), Unreadable)
 
@@ -309,6 +312,7 @@ def test_a_check() -> None:
         url=f"{STATUS}/v1beta/models/{MODEL}/operations/abc123",
         headers={"Accept": "application/json"},
         max_bytes=MAX_INLINE_BYTES,
+        cut_base64=True,
     )
 
 

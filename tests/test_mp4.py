@@ -50,6 +50,11 @@ def test_every_cut_file_is_not_whole() -> None:
     assert [end for end in range(len(WHOLE)) if walked(WHOLE[:end]).is_whole] == []
 
 
+def test_bytes_after_the_last_box_are_noticed() -> None:
+    for extra in (b"\0", b"\0\0\0\x10free", b"<html>"):
+        assert not walked(WHOLE + extra).closed
+
+
 def test_the_verdict_does_not_depend_on_how_the_bytes_are_cut() -> None:
     assert verdict(walked(*(bytes([byte]) for byte in WHOLE))) == verdict(walked(WHOLE))
 

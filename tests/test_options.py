@@ -76,3 +76,9 @@ def test_options_are_keyword_only_and_frozen(options: type) -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(made, attrs.fields(options)[0].name, 1)
     assert made == options()
+
+
+def test_no_rate_at_all_is_refused() -> None:
+    """An empty tuple would mean neither a limit nor none."""
+    with pytest.raises(ConfigurationError, match="at least one rate"):
+        Limits(submits=())

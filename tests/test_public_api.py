@@ -97,8 +97,10 @@ def class_lines(cls: Any) -> Iterator[str]:
     if "__init__" in vars(cls):
         yield f"    __init__{signature_text(cls.__init__)}"
     if attrs.has(cls):
-        public = (field for field in attrs.fields(cls) if not field.name.startswith("_"))
-        yield from (f"    {field.name}: {type_text(field.type)}" for field in public)
+        # As written: reading a field's type may resolve it, and versions of Python print that differently.
+        written = {name: text for base in cls.__mro__ for name, text in inspect.get_annotations(base).items()}
+        public = (field.name for field in attrs.fields(cls) if not field.name.startswith("_"))
+        yield from (f"    {name}: {type_text(written[name])}" for name in public)
     special = {"__aenter__", "__aexit__", "__aiter__", "__await__"}
     for name, member in sorted(members_of(cls).items()):
         if name in special or not name.startswith("_"):

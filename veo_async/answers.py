@@ -41,6 +41,8 @@ class RefusalKind(enum.StrEnum):
     """The content policy."""
     AUTHENTICATION = "authentication"
     """The key, or its permission."""
+    STALE_KEY = "stale_key"
+    """The key, in place of which there is a new one by now: asked again at once."""
     BALANCE = "balance"
     """The account's money."""
     RATE_LIMIT = "rate_limit"
@@ -102,6 +104,8 @@ class Running:
 
     progress: float | None = None
     """0 to 1, where a surface gives it."""
+    updated_at: float | None = None
+    """When it was last heard of at the provider, in seconds since 1970, where a surface gives it."""
     flags: tuple[str, ...] = ()
     """Oddities worth a count or one warning, as in ("unknown status word 'NOT_START'",)."""
 

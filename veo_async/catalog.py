@@ -45,49 +45,51 @@ class Model:
     """Makes sound."""
 
 
+_GOOGLES: Final = ("gemini", "vertex")
 _PICTURE: Final = frozenset({"image"})
 _ALL_MEDIA: Final = frozenset({"image", "last_frame", "reference_images", "video"})
 
-# Names, lengths and media: Google's page "Generate videos with Veo". Prices: Google's price list.
+# Names, lengths and media: Google's page "Generate videos with Veo"; names at Vertex AI: its pages "Veo 3.1
+# Generate" and kin (the older ones are named alike). Prices: Google's price list.
 _MODELS: Final = (
     Model(
         alias="veo-3.1",
-        names={"gemini": "veo-3.1-generate-preview"},
+        names={"gemini": "veo-3.1-generate-preview", "vertex": "veo-3.1-generate-001"},
         prices={"720p": 0.40, "1080p": 0.40, "4k": 0.60},
         seconds=(4, 6, 8),
         takes=_ALL_MEDIA,
     ),
     Model(
         alias="veo-3.1-fast",
-        names={"gemini": "veo-3.1-fast-generate-preview"},
+        names={"gemini": "veo-3.1-fast-generate-preview", "vertex": "veo-3.1-fast-generate-001"},
         prices={"720p": 0.10, "1080p": 0.12, "4k": 0.30},
         seconds=(4, 6, 8),
         takes=_ALL_MEDIA,
     ),
     Model(
         alias="veo-3.1-lite",
-        names={"gemini": "veo-3.1-lite-generate-preview"},
+        names={"gemini": "veo-3.1-lite-generate-preview", "vertex": "veo-3.1-lite-generate-001"},
         prices={"720p": 0.05, "1080p": 0.08},
         seconds=(4, 6, 8),
         takes=frozenset({"image", "last_frame"}),
     ),
     Model(
         alias="veo-3.0",
-        names={"gemini": "veo-3.0-generate-001"},
+        names=dict.fromkeys(_GOOGLES, "veo-3.0-generate-001"),
         prices={"720p": 0.40, "1080p": 0.40},
         seconds=(8,),
         takes=_PICTURE,
     ),
     Model(
         alias="veo-3.0-fast",
-        names={"gemini": "veo-3.0-fast-generate-001"},
+        names=dict.fromkeys(_GOOGLES, "veo-3.0-fast-generate-001"),
         prices={"720p": 0.10, "1080p": 0.12},
         seconds=(8,),
         takes=_PICTURE,
     ),
     Model(
         alias="veo-2",
-        names={"gemini": "veo-2.0-generate-001"},
+        names=dict.fromkeys(_GOOGLES, "veo-2.0-generate-001"),
         prices={"720p": 0.35},
         seconds=(5, 6, 7, 8),
         takes=_PICTURE,
@@ -95,6 +97,22 @@ _MODELS: Final = (
         audio=False,
     ),
 )
+
+_GATEWAY_NAMES: Final[Mapping[str, str]] = {
+    "veo-3.1": "veo3.1",
+    "veo-3.1-fast": "veo3.1-fast",
+    "veo-3.1-lite": "veo3.1-lite",
+    "veo-3.1-pro": "veo3.1-pro",
+    "veo-3.1-components": "veo3.1-components",
+    "veo-3.1-fast-components": "veo3.1-fast-components",
+    "veo-3.0": "veo3",
+    "veo-3.0-fast": "veo3-fast",
+    "veo-3.0-pro": "veo3-pro",
+    "veo-2": "veo2",
+}
+"""Names that gateways have in common (protocol §3 and §4); the models of some of them are theirs alone."""
+
+_NAMES_OF: Final = {"gateway": _GATEWAY_NAMES}
 
 MODELS: Final[Mapping[str, Model]] = {model.alias: model for model in _MODELS}
 """Models by alias."""
@@ -120,6 +138,9 @@ def find(name: str) -> Model | None:
 def model_name(name: str | None, family: str) -> str:
     """Return a family's own name for an alias; any other name passes as it is, without "models/"."""
     given = (name or DEFAULT_MODEL).removeprefix("models/")
+    names = _NAMES_OF.get(family)
+    if names is not None:
+        return names.get(given, given)
     model = MODELS.get(given)
     return model.names.get(family, given) if model else given
 
@@ -197,11 +218,6 @@ _CHECKS: Final[Sequence[_Check]] = (
         "{model} is not known to make this aspect ratio: 16:9 and 9:16 are",
     ),
     (
-        "sample_count",
-        lambda r, m: (r.sample_count or 1) > m.samples,
-        "{model} makes fewer videos of one prompt on Google's own service: send the request more than once",
-    ),
-    (
         "person_generation",
         lambda r, _: r.person_generation not in (None, "allow_all", "allow_adult", "dont_allow"),
         "no such value is documented: allow_all, allow_adult and dont_allow are",
@@ -215,6 +231,16 @@ _CHECKS: Final[Sequence[_Check]] = (
 
 _FAMILY_CHECKS: Final[Mapping[str, Sequence[_Check]]] = {
     "gemini": (
+        (
+            "sample_count",
+            lambda r, m: (r.sample_count or 1) > m.samples,
+            "{model} makes fewer videos of one prompt in the Gemini format: send the request more than once",
+        ),
+        (
+            "reference_images",
+            lambda r, _: any(medium.reference_type not in (None, "asset") for medium in r.reference_images),
+            "the Gemini format is known to take references of type asset only",
+        ),
         (
             "generate_audio",
             lambda r, _: r.generate_audio is not None,

@@ -76,7 +76,7 @@ def _request_reader() -> Converter:
 
 def _kept(media: Media) -> dict[str, Any]:
     """Return media as JSON: where it is, and what is known of it."""
-    known = {"mime_type": media.mime_type, "size": media.size}
+    known = {"mime_type": media.mime_type, "size": media.size, "reference_type": media.reference_type}
     if media.sha256 is not None:
         source: dict[str, Any] = {"sha256": media.sha256}
     elif media.uri is not None:
@@ -89,10 +89,11 @@ def _kept(media: Media) -> dict[str, Any]:
 
 
 def _identity(media: Media) -> dict[str, Any]:
-    """Return what makes media the same media: its content where that is known."""
+    """Return what makes media the same media: its content where that is known, and what it is to be."""
+    role = {} if media.reference_type is None else {"reference_type": media.reference_type}
     if media.sha256 is None and media.data is not None:
-        return {"sha256": hashlib.sha256(media.data).hexdigest()}
-    return {name: value for name, value in _kept(media).items() if name in ("sha256", "uri", "path")}
+        return {"sha256": hashlib.sha256(media.data).hexdigest(), **role}
+    return {name: value for name, value in _kept(media).items() if name in ("sha256", "uri", "path")} | role
 
 
 def _as_it_is(value: Any) -> Any:
@@ -169,15 +170,14 @@ def unstructure_request(request: VideoRequest) -> dict[str, Any]:
     """Return the request as a JSON object that `structure_request` reads; None and empty fields are left out.
 
     Raises:
-        InvalidRequestError: Media is given as bytes (keep them in the ledger first), `extra` is not JSON, or a
-            field is not of its type.
+        InvalidRequestError: Media is given as bytes (keep them in the ledger first), `extra` is not JSON, or
+            a field is not of its type.
     """
     plain: dict[str, Any] = _REQUESTS_OUT.unstructure(request)
     if "extra" in plain:
         plain["extra"] = json.loads(_canonical(plain["extra"]))  # tuples become lists here already
-    structure_request(
-        plain
-    )  # nothing was checked so far, and a row that cannot be read would be found too late
+    # A request is not checked when it is made, and a row that cannot be read again would be found too late.
+    structure_request(plain)
     return plain
 
 

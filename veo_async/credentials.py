@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Final, NoReturn
 
 import anyio
@@ -73,19 +74,29 @@ def checked(key: object) -> Secret:
 class Credential:
     """Hands out the headers that carry the key."""
 
-    def __init__(self, source: KeySource, *, header: str, prefix: str = "") -> None:
+    def __init__(
+        self,
+        source: KeySource,
+        *,
+        header: str,
+        prefix: str = "",
+        is_stale: Callable[[], bool] | None = None,
+    ) -> None:
         """Check `source` if it is a key; a callable is first asked when headers are.
 
         Args:
             source: The key or what returns it.
             header: Name of the header that carries it.
             prefix: What stands before it there, as in "Bearer ".
+            is_stale: Whether the callable is to be asked again before the key is refused.
         """
         self._ask = source if callable(source) else None
         self._secret = None if callable(source) else checked(source)
         self._header, self._prefix = header, prefix
+        self._is_stale = is_stale or _never
         self._lock = anyio.Lock()
         self._asked = 0
+        self._asked_at = -inf
 
     def __repr__(self) -> str:
         return repr(self._secret) if self._secret is not None or self._ask is None else "<asked for>"
@@ -98,16 +109,21 @@ class Credential:
         """Whether asking again may bring another key."""
         return self._ask is not None
 
-    async def headers(self, *, refresh: bool = False) -> Mapping[str, str]:
+    async def headers(self, *, refresh: bool = False, sent_at: float | None = None) -> Mapping[str, str]:
         """Return the headers that carry the key; with `refresh`, after asking for it once more.
 
         All that ask to refresh while it is being asked for get the one answer. Cancelling is safe.
+
+        Args:
+            refresh: The key was refused.
+            sent_at: Monotonic instant of the request that was refused: a key that came later was not.
 
         Raises:
             ConfigurationError: what was returned can be no key, or the callable failed.
         """
         secret = self._secret
-        if self._ask is not None and (refresh or secret is None):
+        refused = refresh and (sent_at is None or self._asked_at <= sent_at)
+        if self._ask is not None and (refused or secret is None or self._is_stale()):
             secret = await self._asked_for(self._asked)
         assert secret is not None
         return {self._header: self._prefix + secret.reveal()}
@@ -118,12 +134,19 @@ class Credential:
             if self._secret is None or self._asked == seen:
                 self._secret = checked(await _answer(self._ask))
                 self._asked += 1
+                self._asked_at = anyio.current_time()
             return self._secret
+
+
+def _never() -> bool:
+    return False
 
 
 async def _answer(ask: Callable[[], Awaitable[str]]) -> object:
     try:
         return await ask()
+    except ConfigurationError:
+        raise
     except Exception as error:  # noqa: BLE001  whatever the caller's own code raises
         failure = type(error).__name__
     # By its type only, and outside the handler: what a failed sign-in raises may hold what it signed in with.

@@ -59,21 +59,27 @@ class Media:
     """As in "image/png"; None until the content was looked at."""
     size: int | None = None
     """Length in bytes, once the content was looked at."""
+    reference_type: str | None = None
+    """Among reference images: "asset" (what None means) or, where a service takes that, "style"."""
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], *, mime_type: str | None = None) -> Media:
+    def from_file(
+        cls, path: str | os.PathLike[str], *, mime_type: str | None = None, reference_type: str | None = None
+    ) -> Media:
         """Return media that is read from `path` when the job is enqueued."""
-        return cls(path=Path(path), mime_type=mime_type)
+        return cls(path=Path(path), mime_type=mime_type, reference_type=reference_type)
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, mime_type: str | None = None) -> Media:
+    def from_bytes(
+        cls, data: bytes, *, mime_type: str | None = None, reference_type: str | None = None
+    ) -> Media:
         """Return media with the content `data`."""
-        return cls(data=data, mime_type=mime_type)
+        return cls(data=data, mime_type=mime_type, reference_type=reference_type)
 
     @classmethod
-    def from_uri(cls, uri: str, *, mime_type: str | None = None) -> Media:
+    def from_uri(cls, uri: str, *, mime_type: str | None = None, reference_type: str | None = None) -> Media:
         """Return media that the provider fetches from `uri`."""
-        return cls(uri=uri, mime_type=mime_type)
+        return cls(uri=uri, mime_type=mime_type, reference_type=reference_type)
 
 
 MediaSource = Media | str | os.PathLike[str] | bytes
@@ -198,7 +204,9 @@ class Result:
     filtered_reasons: tuple[str, ...] = ()
     """Why, in the provider's words."""
     enhanced_prompt: str | None = None
-    """The prompt as the provider rewrote it, where it says so."""
+    """The prompt as the provider rewrote it, as it came, where it says so."""
+    thumbnails: tuple[str, ...] = ()
+    """URLs of still pictures of the videos, where the provider gives them."""
     job_id: str | None = None
     """The job this came from."""
     operation: str | None = None

@@ -27,7 +27,10 @@ class Rate:
 
 
 def _rates(value: Rate | tuple[Rate, ...]) -> tuple[Rate, ...]:
-    return (value,) if isinstance(value, Rate) else tuple(value)
+    rates = (value,) if isinstance(value, Rate) else tuple(value)
+    if not rates:
+        raise ConfigurationError("Limits needs at least one rate: leave it out for the default")
+    return rates
 
 
 def _positive(instance: object, attribute: object, value: float) -> None:

@@ -42,7 +42,7 @@ class Client:
         path: str,
         *,
         json: object = None,
-        data: bytes | None = None,
+        data: bytes | aiohttp.FormData | None = None,
         headers: dict[str, str] | None = None,
         key: str | None = "",
     ) -> Answer:
@@ -63,6 +63,11 @@ class Client:
                 body=body,
                 json=await answer.json() if is_json and body else None,
             )
+
+    async def bearer(self, method: str, path: str, *, token: str = "", **more: Any) -> Answer:
+        """Send one request with the key behind ``Bearer``; ``token`` "" is the emulator's."""
+        headers = {"Authorization": f"Bearer {token or self.emulator.key}"} | more.pop("headers", {})
+        return await self.ask(method, path, key=None, headers=headers, **more)
 
     async def get(self, path: str, **more: Any) -> Answer:
         """Send a GET."""
@@ -96,6 +101,16 @@ async def serving(**options: Any) -> AsyncGenerator[Client, None]:
     merged: dict[str, Any] = {"clip": "tiny"} | options
     async with Emulator(**merged) as emulator, Client(emulator) as client:
         yield client
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def video_uri(operation: dict[str, Any]) -> str:

@@ -8,19 +8,9 @@ import pytest
 
 from veo_async.emulator import RETIRED_MODEL, SampleShape
 
-from .client import MODEL, Client, serving, video_uri
+from .client import MODEL, Client, Clock, serving, video_uri
 
 pytestmark = pytest.mark.anyio
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from veo_async.options import RetryPolicy
 NOT_STARTED = {
     RefusalKind.DURATION_TYPE,
     RefusalKind.AUTHENTICATION,
+    RefusalKind.STALE_KEY,
     RefusalKind.BALANCE,
     RefusalKind.RATE_LIMIT,
     RefusalKind.QUOTA,
@@ -68,7 +69,7 @@ def test_content_policy_on_a_check_is_about_the_job_and_a_key_about_all() -> Non
     assert steps[CheckStep.REJECT] == {RefusalKind.CONTENT}
     assert steps[CheckStep.PAUSE] == {RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
     assert steps[CheckStep.SLOW] == {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA}
-    assert steps[CheckStep.RETRY] == {RefusalKind.SERVER, RefusalKind.OVERLOADED}
+    assert steps[CheckStep.RETRY] == {RefusalKind.STALE_KEY, RefusalKind.SERVER, RefusalKind.OVERLOADED}
 
 
 def test_ceilings_double_up_to_the_cap() -> None:

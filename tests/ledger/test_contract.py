@@ -277,12 +277,22 @@ async def test_media_stay_between_keep_and_add(ledger: Ledger) -> None:
 async def test_media_of_a_job_known_by_its_key_are_not_kept_twice(ledger: Ledger) -> None:
     sha256 = await ledger.keep(PNG)
     first = await ledger.add(job(key="scene-1", image=sha256))
-    await ledger.apply(move(first, Move.TAKEN_BACK, outcome=Withdrawn()))
+    await ledger.apply(move(first, Move.ARMED))
+    await ledger.apply(move(first, Move.STARTED, name="operations/1"))
     await ledger.keep(PNG)
     again = await ledger.add(job(key="scene-1", image=sha256))
     assert again.id == first.id
     with pytest.raises(LedgerError):
         await ledger.content(sha256)
+
+
+async def test_a_withdrawn_job_gives_its_key_back(ledger: Ledger) -> None:
+    first = await ledger.add(job(key="scene-1"))
+    withdrawn = await ledger.apply(move(first, Move.TAKEN_BACK, outcome=Withdrawn()))
+    assert withdrawn.idempotency_key is None
+    second = await ledger.add(job(key="scene-1"))
+    assert second.id != first.id
+    assert (await ledger.add(job(key="scene-1"))).id == second.id
 
 
 async def test_videos_that_came_inside_an_answer_stay(ledger: Ledger) -> None:

@@ -23,9 +23,10 @@ from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.ledger import open_ledger
 from veo_async.ledger.records import FileRecord
 from veo_async.ledger.sqlite import SqliteLedger
+from veo_async.models import Result, Succeeded, Video
 
 from .samples import PNG, job, move
-from .threads import in_thread
+from .threads import file_size_limit, in_thread
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +141,23 @@ async def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     assert "upgrade" in str(await refusal(path))
     with pytest.raises(LedgerError, match="upgrade"):
         await SqliteLedger.read_only(path).open()
+
+
+def damage_index(path: Path) -> None:
+    """Overwrite a page that nothing reads when the ledger is opened."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'jobs_operation'"
+        page = connection.execute(query).fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    content = path.read_bytes()
+    path.write_bytes(content[: (page - 1) * size] + b"\xff" * size + content[page * size :])
+
+
+async def test_damage_is_found_before_it_is_met(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    await (await filled(path)).close()
+    damage_index(path)
+    assert "damaged" in str(await refusal(path))
 
 
 @pytest.mark.parametrize("damage", ["cut", "overwritten"])
@@ -332,6 +350,8 @@ async def test_a_reader_writes_nothing(sqlite: SqliteLedger) -> None:
     ):
         with pytest.raises(LedgerError, match="to look at it only"):
             await attempt
+    with pytest.raises(LedgerError, match="cannot be written"):  # nor could it
+        await in_thread(reader, lambda connection: connection.execute("DELETE FROM jobs"))
     await reader.close()
 
 
@@ -368,16 +388,29 @@ async def test_content_that_no_job_needs_is_swept_away(sqlite: SqliteLedger) -> 
     assert names(orphan.parent) == sorted([needed, "notes.txt"])
 
 
-async def test_content_is_whole_or_not_there(sqlite: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(_: int) -> None:
-        raise OSError(28, "No space left on device")
+async def test_content_is_whole_or_not_there(sqlite: SqliteLedger) -> None:
+    """The kernel writes the first bytes and refuses the rest, as it does on a full disk."""
+    kept = await sqlite.keep(b"before")
+    with file_size_limit(10), pytest.raises(LedgerError, match="free some space"):
+        await sqlite.keep(PNG * 10)
+    assert names(sqlite.path.with_name("jobs.db.media")) == [kept]
+    await sqlite.keep(PNG * 10)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", failing)
-        with pytest.raises(LedgerError, match="free some space"):
-            await sqlite.keep(PNG)
-    assert names(sqlite.path.with_name("jobs.db.media")) == []
+
+async def test_nothing_but_content_is_given_out(sqlite: SqliteLedger) -> None:
     await sqlite.keep(PNG)
+    with pytest.raises(LedgerError, match="not kept here"):
+        await sqlite.content("../jobs.db")
+
+
+async def test_content_that_jobs_name_is_pinned_no_more(sqlite: SqliteLedger) -> None:
+    picture, video = await sqlite.keep(PNG), await sqlite.keep(b"a whole video")
+    await sqlite.add(job(image=picture))
+    record = await sqlite.add(job(state=State.RUNNING, operation="operations/1"))
+    outcome = Succeeded(result=Result(videos=(Video(sha256=video),)))
+    await sqlite.apply(move(record, Move.SUCCEEDED, outcome=outcome))
+    inner: Any = sqlite
+    assert dict(inner._blobs.pins) == {}
 
 
 async def test_no_thread_stays_behind(tmp_path: Path) -> None:

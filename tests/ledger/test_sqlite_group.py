@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import os
-import resource
 import sqlite3
 import threading
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from veo_async.ledger.sqlite import SqliteLedger
 from veo_async.ledger.sqlite_group import GroupCommit
 
 from .samples import PNG, SUCCEEDED, job, move
-from .threads import held, in_thread
+from .threads import file_size_limit, held, in_thread
 
 pytestmark = pytest.mark.anyio
 
@@ -156,14 +155,13 @@ async def test_a_full_disk_fails_all_its_callers_and_later_ones_go_on(sqlite: Sq
     assert (await sqlite.apply(move(known, Move.ARMED))).attempts == 1
 
 
-@contextlib.contextmanager
-def file_size_limit(size: int) -> Generator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+async def test_media_stay_when_the_commit_fails_that_let_them_go(sqlite: SqliteLedger) -> None:
+    sha256 = await sqlite.keep(PNG)
+    record = await sqlite.add(job(image=sha256))
+    log = sqlite.path.with_name("jobs.db-wal")
+    with file_size_limit(log.stat().st_size), pytest.raises(LedgerError):
+        await sqlite.apply(move(record, Move.TAKEN_BACK))
+    assert (await sqlite.content(sha256)) == sqlite.path.with_name("jobs.db.media") / sha256
 
 
 async def test_after_an_io_error_nothing_is_written_until_it_is_opened_again(sqlite: SqliteLedger) -> None:
@@ -221,7 +219,19 @@ async def test_a_long_video_does_not_hold_up_a_commit(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", slow)
         keeping = asyncio.ensure_future(sqlite.keep(PNG))
-        await sqlite.add(job())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await sqlite.add(job())
         assert not keeping.done()
         free.set()
         await keeping
+
+
+async def test_a_job_that_somebody_else_moved_is_not_moved_again(sqlite: SqliteLedger) -> None:
+    """Nobody can, for the lock; should it be so all the same, nothing is overwritten."""
+    record = await sqlite.add(job())
+    with contextlib.closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
+        other.execute("UPDATE jobs SET state = 'withdrawn'")
+    with pytest.raises(LedgerError, match="somebody else"):
+        await sqlite.apply(move(record, Move.ARMED))
+    assert len(await sqlite.select({State.WITHDRAWN})) == 1

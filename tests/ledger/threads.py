@@ -1,10 +1,11 @@
-"""Reaching into the ledger's thread: to hold it, and to set up its connection."""
+"""Reaching into the ledger's thread, and under it: to hold it, to set up its connection, to fail its disk."""
 
 import asyncio
+import resource
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from veo_async.ledger.sqlite import SqliteLedger
@@ -33,3 +34,14 @@ async def held(ledger: SqliteLedger) -> AsyncGenerator[None]:
     finally:
         free.set()
         await waiting
+
+
+@contextmanager
+def file_size_limit(size: int) -> Generator[None]:
+    """Let the kernel refuse to write files past a size: for SQLite, a disk that fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import gzip
 import hashlib
 import os
@@ -28,7 +29,7 @@ from veo_async.download.files import PartFile
 from veo_async.errors import DownloadError
 from veo_async.wire import Request
 
-from .trap import KEY, Answer, Trap, Visit, head, transport_for, trap
+from .trap import KEY, PATIENT, QUICK, Answer, Trap, Visit, head, transport_for, trap
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +50,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.target = folder / "out" / "video.mp4"
         self.waits: list[float] = []
+        self.timeouts = PATIENT
 
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -61,7 +63,7 @@ class Run:
         limits: DownloadPolicy | None = None,
     ) -> StoredFile:
         policy = evolve(limits or DownloadPolicy(), own_origins=frozenset({server.origin}))
-        async with transport_for(server.origin) as transport:
+        async with transport_for(server.origin, timeouts=self.timeouts) as transport:
             return await save_video(
                 transport,
                 [Request(method="GET", url=server.url(path)) for path in paths or ("/v",)],
@@ -235,6 +237,7 @@ BROKEN: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_what_is_cut_short_is_tried_again_five_times_with_growing_waits(run: Run, name: str) -> None:
+    run.timeouts = QUICK
     await run.fail(BROKEN[name], "truncated")
     assert run.requests == 5
     assert len(run.waits) == 4
@@ -243,6 +246,7 @@ async def test_what_is_cut_short_is_tried_again_five_times_with_growing_waits(ru
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_what_was_cut_short_once_is_stored_whole(run: Run, name: str) -> None:
+    run.timeouts = QUICK
     async with trap(in_turn(BROKEN[name], serving(SMALL))) as server:
         assert (await run.save(server)).sha256 == hashlib.sha256(SMALL).hexdigest()
     assert run.left() == [run.target]
@@ -253,6 +257,7 @@ async def test_silence_ends_a_download(run: Run) -> None:
         await visit.send(head(200, LENGTH) + SMALL[:60])
         await asyncio.sleep(60)
 
+    run.timeouts = QUICK
     error = await run.fail(silent, "truncated", DownloadPolicy(tries=1))
     assert "no byte arrived" in error.message
 
@@ -270,7 +275,7 @@ async def test_a_drip_is_too_slow(run: Run) -> None:
 
 async def test_a_slow_reader_is_not_held_against_the_server() -> None:
     async with trap(serving(VIDEO)) as server, transport_for(server.origin) as transport:
-        policy = DownloadPolicy(own_origins=frozenset({server.origin}), min_rate=10e6, rate_window=0.2)
+        policy = DownloadPolicy(own_origins=frozenset({server.origin}), min_rate=1e9, rate_window=0.2)
         request = Request(method="GET", url=server.url())
         size = 0
         async for chunk in stream_video(transport, [request], policy=policy):
@@ -325,6 +330,10 @@ async def test_a_page_is_no_video_whatever_it_says_it_is(run: Run, kind: str) ->
     assert error.evidence is not None
     assert error.evidence.text.startswith("<!DOCTYPE html><title>Sign in</title> \\u001b[31m")
     assert len(error.evidence.text) == 500
+
+
+async def test_what_calls_itself_text_is_no_video(run: Run) -> None:
+    await run.fail(serving(SMALL, Content_Type="Text/HTML"), "wrong_type")
 
 
 @pytest.mark.parametrize(
@@ -411,6 +420,27 @@ async def test_what_exists_is_kept_unless_it_may_be_replaced(run: Run) -> None:
     assert run.target.read_bytes() == SMALL
 
 
+async def test_a_file_is_durable_before_it_has_its_name_and_its_name_after(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def seen_fsync(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def seen_link(old: str, new: str, *, src_dir_fd: int | None, dst_dir_fd: int | None) -> None:
+        steps.append("link")
+        link(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "link", seen_link)
+    async with trap(serving(SMALL)) as server:
+        await run.save(server)
+    assert steps == ["file", "link", "folder"]
+
+
 async def test_what_appears_meanwhile_is_kept(run: Run) -> None:
     async def answer(visit: Visit) -> None:
         run.target.parent.mkdir()
@@ -439,6 +469,27 @@ async def test_a_link_in_the_way_is_never_written_through(run: Run, overwrite: b
             with pytest.raises(DownloadError):
                 await run.save(server)
     assert victim.read_bytes() == b"mine"
+
+
+async def test_a_folder_in_the_way_stays_and_nothing_is_left(run: Run) -> None:
+    run.target.mkdir(parents=True)
+    async with trap(serving(SMALL)) as server:
+        with pytest.raises(DownloadError, match="cannot be stored"):
+            await run.save(server, overwrite=True)
+    assert run.left() == []
+    assert run.target.is_dir()
+
+
+async def test_a_file_system_without_second_names_will_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    async with trap(serving(SMALL)) as server:
+        await run.save(server)
+        assert run.left() == [run.target]
+        with pytest.raises(DownloadError):
+            await run.save(server)
 
 
 async def test_a_folder_that_cannot_be_written_is_told(run: Run) -> None:

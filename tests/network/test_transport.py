@@ -7,6 +7,9 @@ import base64
 import gzip
 import os
 import pickle
+import shutil
+import ssl
+import subprocess
 import time
 import traceback
 import tracemalloc
@@ -24,9 +27,10 @@ from veo_async.transport import (
     RefusedAddressFailure,
     TraceEvent,
 )
+from veo_async.transport.bodies import Outgoing
 from veo_async.wire import Base64Media, Request
 
-from .trap import KEY, TIMES, Visit, head, transport_for, trap
+from .trap import KEY, QUICK, Visit, give_media, head, transport_for, trap
 
 pytestmark = pytest.mark.anyio
 
@@ -120,22 +124,22 @@ async def test_media_are_encoded_on_the_way(tmp_path: Path) -> None:
     assert "transfer-encoding" not in server.seen[0].headers
 
 
-async def test_the_loop_runs_on_while_media_are_encoded() -> None:
-    content = bytes(6 << 20)
-    turns = 0
+async def test_the_loop_gets_its_turn_at_each_piece_of_media() -> None:
+    content = bytes(2 << 20)
+    body = Outgoing((Base64Media(Media(data=content, size=len(content))),), give_media)
+    await body.open()
+    turns = pieces_sent = 0
 
-    async def count() -> None:
+    def turn() -> None:
         nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+        turns += 1
 
-    async with trap(ok) as server, transport_for(server.origin) as transport:
-        counting = asyncio.create_task(count())
-        media = Media(data=content, size=len(content))
-        await transport.submit(post(server.url(), Base64Media(media)), armed)
-        counting.cancel()
-    assert turns > len(content) // (3 * 64 * 1024)
+    async for _ in body:
+        assert turns == pieces_sent
+        pieces_sent += 1
+        asyncio.get_running_loop().call_soon(turn)
+    body.close()
+    assert pieces_sent > len(content) // (3 * 64 * 1024)
 
 
 @pytest.mark.parametrize("size", [2, 4])
@@ -307,17 +311,17 @@ async def test_each_of_many_submits_runs_its_own_arm() -> None:
 
 async def test_a_slow_arm_does_not_count_as_a_slow_answer() -> None:
     async def arm() -> None:
-        await asyncio.sleep(TIMES.submit_read * 2)
+        await asyncio.sleep(QUICK.submit_read * 2)
 
-    async with trap(ok) as server, transport_for(server.origin) as transport:
+    async with trap(ok) as server, transport_for(server.origin, timeouts=QUICK) as transport:
         assert (await transport.submit(post(server.url(), b"{}"), arm)).status == 200
 
 
 async def test_a_stalled_loop_does_not_lose_an_answer() -> None:
-    async with trap(ok) as server, transport_for(server.origin) as transport:
+    async with trap(ok) as server, transport_for(server.origin, timeouts=QUICK) as transport:
         task = asyncio.create_task(transport.submit(post(server.url(), b"{}"), armed))
         await asyncio.sleep(0.01)
-        time.sleep(TIMES.submit_read * 2)  # noqa: ASYNC251  # the stall is what is tested
+        time.sleep(QUICK.submit_read * 2)  # noqa: ASYNC251  # the stall is what is tested
         assert (await task).status == 200
 
 
@@ -374,6 +378,101 @@ async def test_fetching_does_not_connect_to_this_machine_unless_it_is_the_config
                 async with transport.fetch(get(f"http://{host}:{server.port}/")):
                     pass
     assert server.connections == 0
+
+
+# --- TLS and proxies ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for this machine that nobody else trusts, and its key."""
+    tool = shutil.which("openssl")
+    if tool is None:
+        pytest.skip("needs the openssl program to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(
+        [tool, *options.split(), *names, "-keyout", str(key), "-out", str(cert)],
+        check=True,
+        capture_output=True,
+    )
+    return cert, key
+
+
+@pytest.fixture
+def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def test_a_certificate_nobody_vouches_for_is_unsent_for_good(tls: ssl.SSLContext) -> None:
+    def expected(_: object, __: object) -> None:
+        """The server's own complaint on the handshake."""
+
+    asyncio.get_running_loop().set_exception_handler(expected)
+    async with trap(ok, tls) as server, transport_for(server.origin) as transport:
+        with pytest.raises(NotSentFailure, match="certificate is not valid") as caught:
+            await transport.submit(post(server.url(), b"{}"), armed)
+    assert caught.value.permanent
+    assert bytes(server.received) == b""
+
+
+async def test_an_authority_of_ones_own_may_vouch(
+    tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    trusting = ssl.create_default_context(cafile=certificate[0])
+    async with trap(ok, tls) as server, transport_for(server.origin, ssl=trusting) as transport:
+        assert (await transport.submit(post(server.url(), b"{}"), armed)).status == 200
+        assert (await transport.send(get(server.url()))).status == 200
+
+        async def fail() -> None:
+            raise LedgerError("the disk is full")
+
+        before = len(server.received)
+        with pytest.raises(LedgerError):
+            await transport.submit(post(server.url(), b"{}"), fail)
+        await asyncio.sleep(0.02)
+        assert len(server.received) == before
+
+
+async def test_over_tls_too_a_drip_ends(tls: ssl.SSLContext, certificate: tuple[Path, Path]) -> None:
+    trusting = ssl.create_default_context(cafile=certificate[0])
+    async with (
+        trap(drip, tls) as server,
+        transport_for(server.origin, ssl=trusting, timeouts=QUICK) as transport,
+    ):
+        with pytest.raises(LostFailure, match="too long"):
+            await transport.submit(post(server.url(), b"{}"), armed)
+
+
+async def test_a_proxy_learns_nothing_before_the_submit_is_armed() -> None:
+    before_arming: list[bytes] = []
+
+    async with trap(ok) as proxy, transport_for("http://127.0.0.1:9", proxy=proxy.origin) as transport:
+
+        async def arm() -> None:
+            before_arming.append(bytes(proxy.received))
+
+        assert (await transport.submit(post("http://127.0.0.1:9/v1", b"{}"), arm)).status == 200
+    assert before_arming == [b""]
+    assert proxy.seen[0].line == "POST http://127.0.0.1:9/v1 HTTP/1.1"
+
+
+async def test_a_proxy_that_refuses_the_tunnel_leaves_it_unsent() -> None:
+    async def refuse(visit: Visit) -> None:
+        await visit.reply(b"", 407)
+
+    async with (
+        trap(refuse) as proxy,
+        transport_for("https://a.example", proxy=proxy.origin) as transport,
+    ):
+        with pytest.raises(NotSentFailure, match="the proxy refused with status 407"):
+            await transport.submit(post("https://a.example/v1", b"{}"), armed)
+    assert [seen.line for seen in proxy.seen] == ["CONNECT a.example:443 HTTP/1.1"]
+    assert KEY.encode() not in bytes(proxy.received)
 
 
 # --- answers that are none ---------------------------------------------------------------------------------
@@ -454,14 +553,13 @@ MISDEEDS: dict[str, tuple[Script, str]] = {
     "drip without a length": (drip_to_the_end_of_the_connection, "too long"),
     "flood of 1xx": (flood_of_1xx, "too long"),
 }
-IMPATIENT = Timeouts(connect=2, submit_read=0.15, check_read=0.15, download_read=0.15)
 
 
 @pytest.mark.parametrize("misdeed", MISDEEDS)
 @pytest.mark.parametrize("kind", ["submit", "send"])
 async def test_without_a_whole_answer_a_request_is_lost_and_was_sent_once(kind: str, misdeed: str) -> None:
     script, words = MISDEEDS[misdeed]
-    async with trap(script) as server, transport_for(server.origin, timeouts=IMPATIENT) as transport:
+    async with trap(script) as server, transport_for(server.origin, timeouts=QUICK) as transport:
         request = Request(method="POST", url=server.url(), body=(b'{"prompt": "boat"}',), max_bytes=2000)
         if kind == "send":
             request = get(server.url(), max_bytes=2000)
@@ -667,10 +765,10 @@ async def test_the_trace_shows_the_wire_without_secrets() -> None:
     assert first.url == server.url("/?key=***&alt=media")
     assert (first.sent_bytes, first.request_body) == (5, "p<base64 of 3 bytes>")
     assert first.response_headers["location"] == "https://b/?X-Sig=***&a=1"
-    assert first.received_bytes == len(f"key {KEY}") + 5000
+    assert first.received_bytes == len("key ***") + 5000
     assert len(first.response_body) == 2048
     assert events[2].url == server.url("/video?signature=***")
-    assert events[2].received_bytes == first.received_bytes
+    assert events[2].received_bytes == len(f"key {KEY}") + 5000
 
 
 async def test_a_trace_that_cannot_be_written_harms_nothing() -> None:
@@ -690,3 +788,14 @@ async def test_closing_leaves_nothing_open() -> None:
         await asyncio.sleep(0.02)
         assert open_descriptors() == before
         assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_an_echoed_credential_is_not_in_the_answer() -> None:
+    """A server that echoes the key in its error text does not bring it into errors, ledgers or traces."""
+
+    async def echo(visit: Visit) -> None:
+        await visit.reply(f'{{"error": "bad key {KEY}"}}'.encode(), 401)
+
+    async with trap(echo) as server, transport_for(server.origin) as transport:
+        response = await transport.send(get(server.url()))
+    assert response.body == b'{"error": "bad key ***"}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl as ssl_module
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +19,9 @@ from veo_async.transport import TraceEvent, Transport
 
 KEY = "canary-5f0e7a61c2"
 """The credential of every test; it may show up nowhere."""
-TIMES = Timeouts(connect=2, submit_read=0.3, check_read=0.3, download_read=0.3)
+PATIENT = Timeouts(connect=10, submit_read=10, check_read=10, download_read=10)
+QUICK = Timeouts(connect=10, submit_read=0.2, check_read=0.2, download_read=0.2)
+"""For servers that fall silent."""
 
 
 @frozen(repr=False)  # it holds the key, which is searched for in what tests show
@@ -71,6 +74,7 @@ class Trap:
 
     answer: Answer
     port: int = 0
+    scheme: str = "http"
     seen: list[Seen] = field(factory=list[Seen])
     connections: int = 0
     received: bytearray = field(factory=bytearray)
@@ -78,7 +82,7 @@ class Trap:
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def url(self, path: str = "/") -> str:
         return self.origin + path
@@ -111,9 +115,9 @@ class Trap:
 
 
 @asynccontextmanager
-async def trap(answer: Answer) -> AsyncGenerator[Trap, None]:
+async def trap(answer: Answer, tls: ssl_module.SSLContext | None = None) -> AsyncGenerator[Trap, None]:
     """Run a server that answers each request with `answer`."""
-    state = Trap(answer)
+    state = Trap(answer, scheme="https" if tls else "http")
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -125,7 +129,7 @@ async def trap(answer: Answer) -> AsyncGenerator[Trap, None]:
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state
@@ -147,7 +151,11 @@ async def give_media(media: Media) -> bytes | Path:
 
 
 def transport_for(
-    *own: str, timeouts: Timeouts = TIMES, trace: Callable[[TraceEvent], None] | None = None
+    *own: str,
+    timeouts: Timeouts = PATIENT,
+    trace: Callable[[TraceEvent], None] | None = None,
+    proxy: str | None = None,
+    ssl: ssl_module.SSLContext | None = None,
 ) -> Transport:
     """Make a transport whose key belongs to the origins `own`."""
     return Transport(
@@ -156,4 +164,6 @@ def transport_for(
         timeouts=timeouts,
         open_media=give_media,
         trace=trace,
+        proxy=proxy,
+        ssl=ssl,
     )

@@ -445,6 +445,20 @@ async def test_a_bad_request_is_refused_before_anything_is_sent(
     assert wire.sent == []
 
 
+async def test_what_the_catalogue_doubts_is_logged_once_and_sent(
+    session: Make, wire: ScriptedTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Gateways differ: a doubtful combination warns with its rule, and is not refused."""
+    request = VideoRequest("boat", model="veo-2", generate_audio=True)
+    async with session() as veo:
+        await veo.generate(request)
+        await veo.generate(request)
+    assert len(wire.sent) == 2
+    doubts = [record.getMessage() for record in caplog.records if "may not take" in record.getMessage()]
+    assert doubts
+    assert len(doubts) == len(set(doubts))
+
+
 async def test_max_cost_holds(session: Make, wire: ScriptedTransport) -> None:
     """The job that would pass it is not sent; what was rejected frees its money."""
     wire.submits = lambda number, _: ok(POLICY, 400) if number == 0 else accepted(number)
@@ -466,6 +480,17 @@ async def test_the_same_idempotency_key_is_the_same_job(session: Make, wire: Scr
         with pytest.raises(InvalidRequestError) as raised:
             await veo.submit(VideoRequest("another", idempotency_key="k"))
         assert raised.value.reason == "key_reuse"
+    assert len(wire.sent) == 1
+
+
+async def test_a_withdrawn_job_gives_its_idempotency_key_back(session: Make, wire: ScriptedTransport) -> None:
+    """Asked for again, it is a new job and is sent."""
+    request = VideoRequest("boat", idempotency_key="k")
+    async with session() as veo:
+        first = await veo.enqueue(request)
+        assert await first.cancel() == "withdrawn"
+        second = await veo.submit(request)
+        assert second.id != first.id
     assert len(wire.sent) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -14,6 +15,7 @@ from attrs import frozen
 
 from veo_async.cli.flags import Brakes, EmulatorFlags, ProviderFlags
 from veo_async.dialects.gemini import GeminiDialect
+from veo_async.dialects.vertex import VertexDialect
 from veo_async.errors import ConfigurationError
 from veo_async.options import Limits, PollPolicy, Rate
 from veo_async.origins import read_base_url
@@ -23,7 +25,9 @@ __all__ = ["EMULATOR", "Backend", "limits_of", "look_of", "open_backend", "provi
 
 EMULATOR = "emulator"
 _EMULATOR_SPREAD = 0.3
+_LOOPBACK = re.compile(r"^http://127\.0\.0\.1:[0-9]+(?=/)")
 _MINUTE = 60.0
+_SHORTEST_WAIT = 0.05
 _FINEST = 1000
 
 
@@ -51,7 +55,7 @@ async def open_backend(
         ConfigurationError: something must be set differently; says what.
     """
     if flags.provider != EMULATOR:
-        yield Backend(provider=provider_of(flags, brakes), poll=PollPolicy())
+        yield Backend(provider=provider_of(flags, brakes), poll=_poll(brakes.expected_wait, PollPolicy()))
         return
     _refuse_emulator_flags(flags)
     from veo_async.emulator import Emulator, Waiting  # a web server: loaded by those alone who want it
@@ -63,10 +67,18 @@ async def open_backend(
         clip=emulator.emulator_clip,
         state=folder / "emulator.db",
     ) as service:
+        here = service.base_url
         provider = Provider.gemini(
-            name=EMULATOR, api_key=service.key, base_url=service.base_url, limits=limits_of(brakes)
+            name=EMULATOR,
+            api_key=service.key,
+            base_url=here,
+            limits=limits_of(brakes),
+            # A ledger's videos name the port of the run that they were made in.
+            rewrite_uri=lambda uri: _LOOPBACK.sub(here, uri),
         )
-        yield Backend(provider=provider, poll=_emulator_poll(emulator))
+        expected = emulator.emulator_waiting / emulator.emulator_time_scale
+        policy = PollPolicy(spread=_EMULATOR_SPREAD)
+        yield Backend(provider=provider, poll=_poll(brakes.expected_wait or expected, policy))
 
 
 def _refuse_emulator_flags(flags: ProviderFlags) -> None:
@@ -84,13 +96,16 @@ def _refuse_emulator_flags(flags: ProviderFlags) -> None:
         raise ConfigurationError("the emulator makes real videos: pip install 'veo-async[emulator]'")
 
 
-def _emulator_poll(emulator: EmulatorFlags) -> PollPolicy:
-    expected = max(0.05, emulator.emulator_waiting / emulator.emulator_time_scale)
-    return PollPolicy(
+def _poll(expected: float | None, usual: PollPolicy) -> PollPolicy:
+    """Return when operations are checked whose waiting time is known beforehand."""
+    if expected is None:
+        return usual
+    expected = max(_SHORTEST_WAIT, expected)
+    return attrs.evolve(
+        usual,
         expected=expected,
-        spread=_EMULATOR_SPREAD,
-        min_interval=min(1.0, expected / 4),
-        max_interval=max(1.0, expected),
+        min_interval=min(usual.min_interval, expected / 4),
+        max_interval=min(usual.max_interval, max(1.0, expected)),
     )
 
 
@@ -121,6 +136,9 @@ def provider_of(flags: ProviderFlags, brakes: Brakes) -> Provider:
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{error.message}{_hint(flags, error)}") from None
+    cloud = [name for name in ("project", "location") if getattr(flags, name) is not None]
+    if cloud and provider.family != "vertex":
+        raise ConfigurationError(f"--{cloud[0]} is for Vertex AI; {provider.name} takes none")
     return _with_status_origin(provider, flags.status_base_url)
 
 
@@ -153,7 +171,7 @@ def _with_status_origin(provider: Provider, status_base_url: str | None) -> Prov
     dialect = provider.dialect
     if status_base_url is None:
         return provider
-    if not isinstance(dialect, GeminiDialect):
+    if not isinstance(dialect, GeminiDialect | VertexDialect):
         raise ConfigurationError(
             f"--status-base-url: {provider.name} checks operations where it takes requests"
         )

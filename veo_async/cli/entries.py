@@ -100,10 +100,17 @@ class Entry:
 
     @property
     def waited(self) -> float | None:
-        """Seconds from its acceptance to its end."""
-        if self.record is None or self.record.accepted_at is None or self.record.finished_at is None:
+        """Seconds from its acceptance to its end, where both were seen."""
+        record = self.record
+        # Of somebody else's operation it is not known when it was accepted, only when we heard of it.
+        if (
+            record is None
+            or record.armed_at is None
+            or record.accepted_at is None
+            or record.finished_at is None
+        ):
             return None
-        return max(0.0, self.record.finished_at - self.record.accepted_at)
+        return max(0.0, record.finished_at - record.accepted_at)
 
     @property
     def complete(self) -> bool:

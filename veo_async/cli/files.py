@@ -39,8 +39,16 @@ def _holds(path: Path, record: FileRecord) -> bool:
 class Shelf:
     """The folder that a run's videos go to."""
 
-    def __init__(self, root: Path, session: VeoSession) -> None:
+    def __init__(self, root: Path, session: VeoSession, *, renames: bool = True) -> None:
+        """Take videos in.
+
+        Args:
+            root: The folder.
+            session: Fetches them.
+            renames: Whether a video whose name is taken by another file gets another name; else it fails.
+        """
         self._root = root
+        self._renames = renames
         self._session = session
 
     async def fetch(self, entry: Entry, record: JobRecord, result: Result) -> tuple[StoredFile, ...]:
@@ -70,8 +78,9 @@ class Shelf:
             index=video.index,
             mime_type=video.mime_type,
         )
-        mark = record.id.replace("-", "")
-        target = await anyio.to_thread.run_sync(_free, self._root / name, mark)
+        target = self._root / name
+        if self._renames:
+            target = await anyio.to_thread.run_sync(_free, target, record.id.replace("-", ""))
         await self._session.save(attrs.evolve(result, videos=(video,)), target)
 
 

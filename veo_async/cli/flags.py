@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from attrs import field, frozen, validators
+from attrs import frozen
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 __all__ = [
     "Brakes",
@@ -23,8 +24,9 @@ _BRAKES = Group("Limits", sort_key=3)
 _EMULATOR = Group("With --provider emulator", sort_key=4)
 
 _REQUEST = Group("Request", sort_key=1)
-_share = validators.and_(validators.ge(0.0), validators.le(1.0))
-_more_than_zero = validators.optional(validators.gt(0))
+_MORE_THAN_ZERO = Parameter(validator=Number(gt=0))
+_AT_LEAST_ZERO = Parameter(validator=Number(gte=0))
+_SHARE = Parameter(validator=Number(gte=0, lte=1))
 
 
 @Parameter(name="*", group=_PROVIDER)
@@ -33,7 +35,7 @@ class ProviderFlags:
     """Who makes the videos. The key comes from the environment or a file, never from a flag."""
 
     provider: str | None = None
-    """gptproto, gemini, or emulator: inside this process, without key and cost. [env: VEO_PROVIDER]"""
+    """gptproto, gemini, vertex, or emulator: in this process, without key and cost. [env: VEO_PROVIDER]"""
     model: str | None = None
     """An alias (veo-3.1-fast, veo-3.1, …) or the provider's own name, for requests that name none."""
     base_url: str | None = None
@@ -53,13 +55,15 @@ class ProviderFlags:
 class Brakes:
     """How fast, how many, how much."""
 
-    submits_per_minute: float | None = field(default=None, validator=_more_than_zero)
+    submits_per_minute: Annotated[float | None, _MORE_THAN_ZERO] = None
     """Paid submits in any minute. Default: 50."""
-    checks_per_second: float | None = field(default=None, validator=_more_than_zero)
+    checks_per_second: Annotated[float | None, _MORE_THAN_ZERO] = None
     """Status checks in any second. Default: 20."""
-    max_in_flight: int | None = field(default=None, validator=_more_than_zero)
+    expected_wait: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Seconds a video takes in the middle, assumed until it is learned. Default: 60."""
+    max_in_flight: Annotated[int | None, _MORE_THAN_ZERO] = None
     """Videos being made at once. Default: 500."""
-    max_cost: float | None = field(default=None, validator=_more_than_zero)
+    max_cost: Annotated[float | None, _MORE_THAN_ZERO] = None
     """US dollars, by estimate, that all jobs of the ledger may cost together."""
     trace: Path | None = None
     """Write what goes over the wire to this file as JSON lines, without keys."""
@@ -70,9 +74,9 @@ class Brakes:
 class EmulatorFlags:
     """How the emulator inside this process behaves."""
 
-    emulator_waiting: float = field(default=6.0, validator=validators.ge(0))
+    emulator_waiting: Annotated[float, _AT_LEAST_ZERO] = 6.0
     """Seconds a video takes, in the middle."""
-    emulator_time_scale: float = field(default=1.0, validator=validators.gt(0))
+    emulator_time_scale: Annotated[float, _MORE_THAN_ZERO] = 1.0
     """How many times faster that passes."""
     emulator_clip: Literal["full", "tiny"] = "full"
     """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""
@@ -133,19 +137,19 @@ class EmulateFlags:
     """Port on 127.0.0.1; 0 takes a free one."""
     key: str = "emulator-key"
     """The key it accepts; it opens nothing but this emulator."""
-    waiting: float = field(default=6.0, validator=validators.ge(0))
+    waiting: Annotated[float, _AT_LEAST_ZERO] = 6.0
     """Seconds a video takes, in the middle."""
-    spread: float = field(default=0.3, validator=validators.ge(0))
+    spread: Annotated[float, _AT_LEAST_ZERO] = 0.3
     """How far waiting times lie apart: sigma of a lognormal distribution; 0: all the same."""
-    time_scale: float = field(default=1.0, validator=validators.gt(0))
+    time_scale: Annotated[float, _MORE_THAN_ZERO] = 1.0
     """How many times faster waiting passes."""
-    filter_share: float = field(default=0.0, validator=_share)
+    filter_share: Annotated[float, _SHARE] = 0.0
     """Share of the videos, 0 to 1, that safety filters hold back."""
-    failure_share: float = field(default=0.0, validator=_share)
+    failure_share: Annotated[float, _SHARE] = 0.0
     """Share of the operations, 0 to 1, that fail."""
-    submits_per_minute: float | None = field(default=None, validator=_more_than_zero)
+    submits_per_minute: Annotated[float | None, _MORE_THAN_ZERO] = None
     """Quota of submits, answered 429 above it."""
-    checks_per_second: float | None = field(default=None, validator=_more_than_zero)
+    checks_per_second: Annotated[float | None, _MORE_THAN_ZERO] = None
     """Quota of status checks, answered 429 above it."""
     seed: int = 0
     """Decides waiting times and outcomes."""

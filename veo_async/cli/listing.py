@@ -27,7 +27,7 @@ from veo_async.ledger.records import JobRecord
 
 __all__ = ["ledger_at", "run_jobs"]
 
-_NAME_WIDTH = 48
+_NAME_WIDTH = 42
 _MARK = 8
 _WIDTHS = (_MARK, 11, 9, 6, 6, 0)
 

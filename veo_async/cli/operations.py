@@ -202,7 +202,14 @@ async def run_operations(names: Sequence[str], settings: Settings, *, raw: bool,
         report.begin(_opening(backend.provider.name, settings, len(entries)))
         if fetch:
             settings.root.mkdir(parents=True, exist_ok=True)
-        run = Run(session, entries, report, Shelf(settings.root, session) if fetch else None, _nothing, jobs)
+        run = Run(
+            session,
+            entries,
+            report,
+            Shelf(settings.root, session, renames=False) if fetch else None,
+            _nothing,
+            jobs,
+        )
         interrupts = stack.enter_context(Interrupts())
         await interrupts.until_first(run.go())
         totals = total(entries, checks=session.statistics().checks, elapsed=run.elapsed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import asdict, frozen
@@ -68,8 +68,8 @@ def total(entries: Sequence[Entry], *, checks: int, elapsed: float) -> Totals:
     )
 
 
-def _money(entries: Any) -> float:
-    return round(sum(entry.cost_estimate or 0.0 for entry in entries), 4)
+def _money(entries: Iterable[Entry]) -> float:
+    return round(sum((entry.cost_estimate or 0.0 for entry in entries), 0.0), 4)
 
 
 def totals_line(totals: Totals) -> str:
@@ -77,7 +77,7 @@ def totals_line(totals: Totals) -> str:
     parts = [
         f"{totals.succeeded} succeeded",
         *(f"{number} {word}" for number, word in _others(totals) if number),
-        f"{money(totals.billed_estimate)} billed (estimate)",
+        *([f"{money(totals.billed_estimate)} billed (estimate)"] if totals.billed_estimate else []),
         *([f"{money(totals.open_estimate)} open"] if totals.open_estimate else []),
         count(totals.checks, "check"),
         duration(totals.elapsed),

@@ -139,6 +139,10 @@ def _pictures(request: VideoRequest) -> Iterator[Problem]:
     for field in _PICTURES:
         if not isinstance(value := getattr(request, field), Media | None):
             yield _problem(field, f"{field} must be Media, a path, bytes or a URL, not {_type(value)}")
+    for position, medium in enumerate(request.reference_images):
+        if not isinstance(medium.reference_type, str | None):
+            place = f"reference_images[{position}]"
+            yield _problem(place, f'{place}: reference_type must be "asset", "style" or None')
 
 
 def _veo_3_1(request: VideoRequest) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ class Capabilities:
     inline_videos: bool = False
     """May put a video's bytes into the answer."""
     url_only_media: bool = False
-    """Takes pictures as URLs only."""
+    """Takes pictures as URLs only: those of this machine need the provider's `upload=`."""
 
 
 class Dialect(Protocol):
@@ -50,8 +50,17 @@ class Dialect(Protocol):
         """Encode a status check of one operation."""
         ...
 
-    def read_check(self, response: Response, operation: str) -> CheckAnswer:
-        """Decode the answer to a check of `operation`."""
+    def read_check(
+        self, response: Response, operation: str, request: VideoRequest | None = None, /
+    ) -> CheckAnswer:
+        """Decode the answer to a check of `operation`.
+
+        Args:
+            response: The answer.
+            operation: What was asked for.
+            request: What it was submitted with, where that is known: some answers are the end of a job only
+                if no more was asked.
+        """
         ...
 
     def list_page(self, model: str, page_token: str | None) -> Request:
@@ -70,8 +79,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def model_of(self, operation: str) -> str:
-        """Return the model that a full operation name speaks of."""
+    def model_of(self, operation: str) -> str | None:
+        """Return the model that a full operation name speaks of; None where names say none."""
         ...
 
     def download(self, uri: str) -> Sequence[Request]:

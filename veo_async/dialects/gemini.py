@@ -10,24 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from veo_async.answers import (
-    Accepted,
     CheckAnswer,
     Empty,
     Finished,
     Listed,
-    Missing,
-    RefusalKind,
     Refused,
     Running,
     SubmitAnswer,
     Unreadable,
 )
-from veo_async.dialects import checks, fields, instances, operation_names, operations, refusals
+from veo_async.dialects import (
+    checks,
+    fields,
+    instances,
+    long_running,
+    operation_names,
+    operations,
+    refusals,
+)
 from veo_async.dialects.dialect import Capabilities
-from veo_async.dialects.excerpts import excerpt, without_base64
 from veo_async.dialects.fields import JsonObject
 from veo_async.errors import ProtocolError
 from veo_async.models import Media, Problem, VideoRequest
@@ -35,8 +39,6 @@ from veo_async.wire import MAX_INLINE_BYTES, Request, Response
 
 __all__ = ["GeminiDialect", "gateway_uri"]
 
-_NOT_FOUND: Final = 404
-_GONE: Final = 410
 PAGE_SIZE: Final = 100
 """Operations asked for in one page of a list."""
 
@@ -48,8 +50,6 @@ _FILE: Final = re.compile(
     r"/(?:upload/|download/)?v[0-9][a-z0-9]*/files/([A-Za-z0-9_-][A-Za-z0-9._~-]{0,254})(?::download)?(?:\?|$)"
 )
 _GOOGLE: Final = re.compile(r"https://generativelanguage\.googleapis\.com(?::443)?(?=/)", re.IGNORECASE)
-
-_NOT_FOUND_HINT: Final = "the model's name is retired or misspelt: model= takes any name"
 
 
 def gateway_uri(uri: str, base_url: str, version: str = "v1beta") -> str:
@@ -104,43 +104,19 @@ class GeminiDialect:
 
     def read_submit(self, response: Response, model: str) -> SubmitAnswer:
         """Decode the answer to a submit to `model`."""
-        body = refusals.read_body(response)
-        if isinstance(body, Refused) and body.kind is RefusalKind.NOT_FOUND:
-            return evolve(body, message=f"{excerpt(body.message, 400)} ({_NOT_FOUND_HINT})")
-        if isinstance(body, Refused | Unreadable):
-            return body
-        try:
-            return self._accepted(body, response, model)
-        except ProtocolError as error:
-            return refusals.unreadable(response, error.message, error.path)
-
-    def _accepted(self, body: JsonObject, response: Response, model: str) -> SubmitAnswer:
-        refused = _refused(body, response)
-        if refused is not None:
-            return refused
-        name = operation_names.full_name(fields.text(body, "name", "$"), model)
-        return Accepted(operation=name, finished=_finished(body), raw=without_base64(body))
+        return long_running.read_submit(response, lambda name: operation_names.full_name(name, model))
 
     def check(self, operation: str) -> Request:
         """Encode a status check of one operation, given by its full name."""
         model, operation_id = operation_names.parts(operation)
         url = f"{self._models(self.status_base_url, model)}/operations/{_segment(operation_id)}"
-        return Request(method="GET", url=url, headers=_READ_HEADERS, max_bytes=MAX_INLINE_BYTES)
+        return Request(
+            method="GET", url=url, headers=_READ_HEADERS, max_bytes=MAX_INLINE_BYTES, cut_base64=True
+        )
 
-    def read_check(self, response: Response, operation: str) -> CheckAnswer:
+    def read_check(self, response: Response, operation: str, _: VideoRequest | None = None, /) -> CheckAnswer:
         """Decode the answer to a check of `operation`."""
-        if response.status in (
-            _NOT_FOUND,
-            _GONE,
-        ):  # whatever the body: it is the operation that was asked for
-            return _missing(response)
-        body = refusals.read_body(response)
-        if isinstance(body, Refused | Unreadable):
-            return body
-        try:
-            return _refused(body, response) or _checked(body, operation)
-        except ProtocolError as error:
-            return refusals.unreadable(response, error.message, error.path)
+        return long_running.read_check(response, operation, operation_names.same)
 
     def list_page(self, model: str, page_token: str | None) -> Request:
         """Encode a request for a page of the operations of `model`."""
@@ -155,7 +131,7 @@ class GeminiDialect:
         if isinstance(body, Refused | Unreadable):
             return body
         try:
-            return _refused(body, response) or _listed(body, model)
+            return long_running.refused_in(body, response) or _listed(body, model)
         except ProtocolError as error:
             return refusals.unreadable(response, error.message, error.path)
 
@@ -188,45 +164,6 @@ class GeminiDialect:
 
     def _models(self, base_url: str, model: str) -> str:
         return f"{base_url}/{self.version}/models/{_segment(model)}"
-
-
-def _refused(body: JsonObject, response: Response) -> Refused | None:
-    """Return the refusal that a 200 of a gateway holds; None when the answer holds none.
-
-    Raises:
-        ProtocolError: an error that no rule knows.
-    """
-    if body.get("error") is None or operations.is_operation(body):
-        return None
-    error = refusals.read_error(body)
-    refused = error and refusals.refusal(error, response, body)
-    if not refused:
-        raise ProtocolError("an error under status 200 that says nothing known", path="$.error")
-    return refused
-
-
-def _finished(body: JsonObject) -> Finished | Empty | None:
-    """Return what an operation that is done at once brought; oddities beside a good name are for a check."""
-    try:
-        status = operations.read_operation(body)
-    except ProtocolError:
-        return None
-    return None if isinstance(status, Running) else status
-
-
-def _checked(body: JsonObject, operation: str) -> Running | Finished | Empty:
-    name = fields.text(body, "name", "$")
-    if name is None and fields.boolean(body, "done", "$") is None:
-        raise ProtocolError("the answer is no operation: it has neither name nor done")
-    if name is not None and not operation_names.same(name, operation):
-        raise ProtocolError(f"the answer is about {excerpt(name, 120)!r}, not {operation!r}", path="$.name")
-    return operations.read_operation(body)
-
-
-def _missing(response: Response) -> Missing:
-    body = refusals.read_body(response)
-    message = body.message if isinstance(body, Refused) else ""
-    return Missing(message=message, gone=response.status == _GONE)
 
 
 def _listed(body: JsonObject, model: str) -> Listed:

@@ -1,17 +1,20 @@
-"""The body of a submit in the Gemini format: instances, parameters, and places for media."""
+"""The body of a `predictLongRunning`: instances, parameters, and places for media.
+
+The Gemini format and Vertex AI share it but for how media are written, which a surface passes as functions.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from veo_async.errors import InvalidRequestError
 from veo_async.models import Media, Problem, VideoRequest
 from veo_async.wire import Base64Media
 
-__all__ = ["encoded", "instance", "parameters", "problems"]
+__all__ = ["MediaWriter", "encoded", "instance", "mark", "parameters", "problems", "written_bytes"]
 
 _PARAMETERS: Final = {
     "aspect_ratio": "aspectRatio",
@@ -41,30 +44,56 @@ def problems(request: VideoRequest) -> Iterator[Problem]:
         )
 
 
-def instance(request: VideoRequest, media: list[Media]) -> dict[str, Any]:
-    """Return the instance; each picture goes to `media`, a mark in its place."""
+MediaWriter = Callable[[Media, list[Media]], dict[str, str]]
+"""Returns what stands for a medium; one that is sent as bytes goes to the list, a mark in its place."""
+
+
+def mark(index: int) -> str:
+    """Return what stands in a body for the base64 text of the medium at `index`: the end of a string."""
+    return f"\0{index}\0"
+
+
+def written_bytes(medium: Media, media: list[Media]) -> dict[str, str]:
+    """Return what stands for a medium that is sent as bytes."""
+    media.append(medium)
+    mime_type = {} if medium.mime_type is None else {"mimeType": medium.mime_type}
+    return {"bytesBase64Encoded": mark(len(media) - 1), **mime_type}
+
+
+def _written_uri(medium: Media, _: list[Media]) -> dict[str, str]:
+    return {"uri": medium.uri or ""}  # the live API refused `encoding` beside it
+
+
+def instance(
+    request: VideoRequest,
+    media: list[Media],
+    *,
+    picture: MediaWriter = written_bytes,
+    video: MediaWriter = _written_uri,
+) -> dict[str, Any]:
+    """Return the instance.
+
+    Args:
+        request: What is asked for.
+        media: Takes what is sent as bytes, in the order of the body.
+        picture: How a picture is written.
+        video: How a video is written.
+    """
     members: dict[str, Any] = {"prompt": request.prompt}
-    for key, picture in (("image", request.image), ("lastFrame", request.last_frame)):
-        if picture is not None:
-            members[key] = _picture(picture, media)
+    for key, medium in (("image", request.image), ("lastFrame", request.last_frame)):
+        if medium is not None:
+            members[key] = picture(medium, media)
     if request.video is not None:
-        members["video"] = {"uri": request.video.uri}  # the live API refused `encoding` beside it
+        members["video"] = video(request.video, media)
     if request.reference_images:
         members["referenceImages"] = [
-            {"image": _picture(picture, media), "referenceType": "asset"}
-            for picture in request.reference_images
+            {"image": picture(medium, media), "referenceType": medium.reference_type or "asset"}
+            for medium in request.reference_images
         ]
     return members
 
 
-def _picture(picture: Media, media: list[Media]) -> dict[str, str]:
-    media.append(picture)
-    mark = f"\0{len(media) - 1}\0"
-    mime_type = {} if picture.mime_type is None else {"mimeType": picture.mime_type}
-    return {"bytesBase64Encoded": mark, **mime_type}
-
-
-_MARK: Final = re.compile(r'(?<=")\\u0000([0-9]{1,4})\\u0000(?=")')
+_MARK: Final = re.compile(r'(?<=[",])\\u0000([0-9]{1,4})\\u0000(?=")')
 """A mark as JSON writes it. No other text can look so: NUL is refused in all of them."""
 
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from veo_async.answers import Empty, Finished, Running
@@ -24,8 +25,9 @@ from veo_async.dialects.fields import JsonObject
 from veo_async.dialects.refusals import ErrorBody, read_error
 from veo_async.errors import ProtocolError
 from veo_async.models import Failed, Filtered, Result, Succeeded, Video
+from veo_async.wire import Part
 
-__all__ = ["is_operation", "read_operation"]
+__all__ = ["failed", "is_operation", "read_operation"]
 
 _LISTS: Final = ("generatedSamples", "generatedVideos", "generated_videos", "videos")
 _URIS: Final = ("uri", "gcsUri")
@@ -34,14 +36,25 @@ _TYPES: Final = ("mimeType", "encoding")
 _CHUNK: Final = 4 * 64 * 1024
 """Characters decoded at once: decoding holds the interpreter's lock, in a thread just the same."""
 
+_Parts = Mapping[str, Part]
+_NO_PARTS: Final[_Parts] = MappingProxyType({})
+
 
 def is_operation(body: JsonObject) -> bool:
     """Return whether an answer is an operation at all, rather than an error under status 200."""
-    return isinstance(body.get("name"), str) or body.get("done") is not None
+    name = body.get("name")
+    return (isinstance(name, str) and name != "") or body.get("done") is not None
 
 
-def read_operation(body: JsonObject, path: str = "$") -> Running | Finished | Empty:
+def read_operation(
+    body: JsonObject, path: str = "$", *, parts: _Parts = _NO_PARTS
+) -> Running | Finished | Empty:
     """Return what an operation says of itself.
+
+    Args:
+        body: The operation.
+        path: Where it stands in the answer.
+        parts: What was cut out of the answer.
 
     Raises:
         ProtocolError: a member is of another type than documented; `path` names it.
@@ -50,7 +63,7 @@ def read_operation(body: JsonObject, path: str = "$") -> Running | Finished | Em
     response = fields.sub_object(body, "response", path)
     error = _error(body, path)
     if done or (done is None and error is not None):  # an error code is final, also where `done` was left out
-        return _ended(error, response, body, path)
+        return _ended(error, response, body, path, parts)
     beside = [key for key, value in (("error", error), ("response", response)) if value is not None]
     return Running(flags=tuple(f"{key} beside an operation that is not done" for key in beside))
 
@@ -64,12 +77,12 @@ def _error(body: JsonObject, path: str) -> ErrorBody | None:
 
 
 def _ended(
-    error: ErrorBody | None, response: JsonObject | None, body: JsonObject, path: str
+    error: ErrorBody | None, response: JsonObject | None, body: JsonObject, path: str, parts: _Parts
 ) -> Finished | Empty:
     if error is not None:  # with a response beside it, too: the error wins, `raw` keeps both
-        return Finished(outcome=_failed(error, body))
+        return Finished(outcome=failed(error, body))
     holders = tuple(_holders(response, f"{path}.response")) if response else ()
-    videos = _videos(holders)
+    videos = _videos(holders, parts)
     count, reasons = _filtered(holders)
     if videos:
         result = Result(videos=videos, filtered=count, filtered_reasons=reasons)
@@ -79,7 +92,8 @@ def _ended(
     return Empty(outcome=_empty(body))
 
 
-def _failed(error: ErrorBody, body: JsonObject) -> Failed:
+def failed(error: ErrorBody, body: JsonObject) -> Failed:
+    """Return the outcome of a job that ended with an error, `body` being the answer that said so."""
     # Code 3 is a bad request or a safety block, and gateways put other codes there: the words tell.
     about_content = support_codes.speaks_of_policy(error.text)
     return Failed(
@@ -133,10 +147,10 @@ def _filtered(holders: tuple[_Holder, ...]) -> tuple[int, tuple[str, ...]]:
     return max(counts, default=0) or len(reasons), reasons
 
 
-def _videos(holders: tuple[_Holder, ...]) -> tuple[Video, ...]:
+def _videos(holders: tuple[_Holder, ...], parts: _Parts) -> tuple[Video, ...]:
     found: list[Video] = []
     for sample, path in _samples(holders):
-        video = _video(sample, path, len(found))
+        video = _video(sample, path, len(found), parts)
         if video is not None and not any(video.uri and video.uri == other.uri for other in found):
             found.append(video)
     return tuple(found)
@@ -159,14 +173,18 @@ def _first(sample: JsonObject, keys: tuple[str, ...], path: str) -> tuple[str, s
     return None
 
 
-def _video(sample: JsonObject, path: str, index: int) -> Video | None:
+def _video(sample: JsonObject, path: str, index: int, parts: _Parts) -> Video | None:
     uri, inline = _first(sample, _URIS, path), _first(sample, _INLINE, path)
     if uri is None and inline is None:
         return None
     mime_type = _first(sample, _TYPES, path)
+    part = parts.get(inline[0]) if inline else None
+    if part is not None and inline and not part.sha256:
+        raise ProtocolError(f"{inline[1]} is not base64", path=inline[1])
     return Video(
         uri=uri[0] if uri else None,
-        data=_decoded(*inline) if inline else None,
+        data=_decoded(*inline) if inline and part is None else None,
+        sha256=part.sha256 if part else None,
         mime_type=mime_type[0] if mime_type else None,
         index=index,
     )

@@ -8,7 +8,7 @@ plain text, nothing) may be from any box on the way, and proves nothing about th
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Final, cast
 
 from attrs import field, frozen
@@ -21,7 +21,19 @@ from veo_async.dialects.support_codes import speaks_of_policy
 from veo_async.errors import ProtocolError
 from veo_async.wire import Response
 
-__all__ = ["HTTP_OF_GRPC", "ErrorBody", "number_of", "read_body", "read_error", "refusal", "unreadable"]
+__all__ = [
+    "BAD_KEY",
+    "HTTP_OF_GRPC",
+    "NO_MONEY",
+    "ErrorBody",
+    "ErrorReader",
+    "Rule",
+    "number_of",
+    "read_body",
+    "read_error",
+    "refusal",
+    "unreadable",
+]
 
 HTTP_OF_GRPC: Final = {
     1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400,
@@ -58,12 +70,18 @@ class ErrorBody:
     word: str = ""
     """Google's status word, as in "RESOURCE_EXHAUSTED"."""
     details: tuple[object, ...] = ()
+    status: int | None = None
+    """HTTP status that it stands for, where its reader knows."""
 
     @property
     def text(self) -> str:
         """All words that rules look at."""
         reasons = [item.get("reason") for item in self.details if fields.is_object(item)]
         return " ".join([self.message, self.word, *(reason for reason in reasons if isinstance(reason, str))])
+
+
+ErrorReader = Callable[[JsonObject], ErrorBody | None]
+"""Finds the error in an answer that has the shape of a provider's own; None: there is none."""
 
 
 def read_error(body: JsonObject, path: str = "$") -> ErrorBody | None:
@@ -102,6 +120,8 @@ def number_of(code: int | str | None) -> int | None:
 
 def _own_status(error: ErrorBody) -> int | None:
     """Return the HTTP status that the error itself speaks of, None when it speaks of none."""
+    if error.status is not None:
+        return error.status
     number = number_of(error.code)
     if number is None:
         return _HTTP_OF_WORD.get(error.word or str(error.code))
@@ -110,7 +130,7 @@ def _own_status(error: ErrorBody) -> int | None:
 
 
 @frozen
-class _Rule:
+class Rule:
     """An error of one of `statuses`, with `text` in its words where that is given, is of `kind`."""
 
     kind: RefusalKind
@@ -118,20 +138,26 @@ class _Rule:
     text: re.Pattern[str] | None = None
     policy: bool = field(default=False, kw_only=True)
     """Only an error about the content policy."""
+    code: str | None = field(default=None, kw_only=True)
+    """Only an error with this code, written as a string."""
 
     def matches(self, status: int, error: ErrorBody) -> bool:
+        """Return whether the rule speaks of an error that stands for an HTTP status."""
         if status not in self.statuses or (self.policy and not speaks_of_policy(error.text)):
+            return False
+        if self.code is not None and self.code != str(error.code):
             return False
         return self.text is None or self.text.search(error.text) is not None
 
 
-_NO_MONEY: Final = re.compile(
-    r"(?:insufficient|not enough|no) [a-z ]{0,20}(?:balance|credit|fund|quota)"
-    r"|(?:balance|credits?|funds|quota) [a-z ]{0,20}(?:insufficient|not enough|depleted|exhausted)",
+NO_MONEY: Final = re.compile(
+    r"(?:insufficient|not enough|no)[ _][a-z _]{0,20}(?:balance|credit|fund|quota)"
+    r"|(?:balance|credits?|funds|quota) [a-z ]{0,20}(?:insufficient|not enough|depleted|exhausted)"
+    r"|(?:余额|额度)不足",  # gateways of the one-api family
     re.IGNORECASE,
 )
 _USED_UP: Final = re.compile(r"insufficient_quota|depleted|insufficient balance", re.IGNORECASE)
-_BAD_KEY: Final = re.compile(
+BAD_KEY: Final = re.compile(
     r"API_KEY_INVALID|API key (?:not valid|expired|not found)|invalid signature", re.IGNORECASE
 )
 _UNIMPLEMENTED: Final = re.compile(r"\bUNIMPLEMENTED\b")
@@ -150,45 +176,48 @@ _DURATION_TYPE: Final = re.compile(
 # Read from the top; the first that matches decides. Sources: seed 000 (401, 403, 500, 503), seed 003's table
 # (503 with "actual status code is 400"), Google's troubleshooting page (the others).
 _RULES: Final = (
-    _Rule(RefusalKind.QUOTA, {_TOO_MANY}, _USED_UP),
-    _Rule(RefusalKind.RATE_LIMIT, {_TOO_MANY}),
-    _Rule(RefusalKind.BALANCE, {402}),
-    _Rule(RefusalKind.BALANCE, {400, 401, 403}, _NO_MONEY),
-    _Rule(RefusalKind.CONTENT, {400, 403, 422, 451, 500, 503}, policy=True),
-    _Rule(RefusalKind.AUTHENTICATION, {401, 403}),
-    _Rule(RefusalKind.AUTHENTICATION, {400}, _BAD_KEY),
-    _Rule(RefusalKind.UNSUPPORTED, {405, 501}),
-    _Rule(RefusalKind.UNSUPPORTED, _FAILURES, _UNIMPLEMENTED),
-    _Rule(RefusalKind.NOT_FOUND, {404, 410}),
-    _Rule(RefusalKind.DURATION_TYPE, {400}, _DURATION_TYPE),
-    _Rule(RefusalKind.SERVER, {408, 499}),  # the server gave up waiting, and may have begun
-    _Rule(RefusalKind.OVERLOADED, {503}),
-    _Rule(RefusalKind.SERVER, range(500, 600)),
-    _Rule(RefusalKind.INVALID, range(400, 500)),
+    Rule(RefusalKind.QUOTA, {_TOO_MANY}, _USED_UP),
+    Rule(RefusalKind.RATE_LIMIT, {_TOO_MANY}),
+    Rule(RefusalKind.BALANCE, {402}),
+    Rule(RefusalKind.BALANCE, {400, 401, 403}, NO_MONEY),
+    Rule(RefusalKind.CONTENT, {400, 403, 422, 451, 500, 503}, policy=True),
+    Rule(RefusalKind.AUTHENTICATION, {401, 403}),
+    Rule(RefusalKind.AUTHENTICATION, {400}, BAD_KEY),
+    Rule(RefusalKind.UNSUPPORTED, {405, 501}),
+    Rule(RefusalKind.UNSUPPORTED, _FAILURES, _UNIMPLEMENTED),
+    Rule(RefusalKind.NOT_FOUND, {404, 410}),
+    Rule(RefusalKind.DURATION_TYPE, {400}, _DURATION_TYPE),
+    Rule(RefusalKind.SERVER, {408, 499}),  # the server gave up waiting, and may have begun
+    Rule(RefusalKind.OVERLOADED, {503}),
+    Rule(RefusalKind.SERVER, range(500, 600)),
+    Rule(RefusalKind.INVALID, range(400, 500)),
 )
 
 
-def _kind(http: int, error: ErrorBody) -> RefusalKind | None:
+def _kind(http: int, error: ErrorBody, rules: Sequence[Rule]) -> RefusalKind | None:
     status = http
     if http in _OK or http == _BAD_REQUEST:
         # Gateways answer 200 or 400 to everything; what they mean stands in the error (seed 003: a policy
         # error "503" comes as 400). Any other status of HTTP's is the more careful reading.
         status = _own_status(error) or http
-    kind = next((rule.kind for rule in _RULES if rule.matches(status, error)), None)
+    kind = next((rule.kind for rule in (*rules, *_RULES) if rule.matches(status, error)), None)
     if kind is RefusalKind.RATE_LIMIT and hints.per_day(error.message, error.details):
         return RefusalKind.QUOTA
     return kind
 
 
-def refusal(error: ErrorBody, response: Response, body: JsonObject) -> Refused | None:
+def refusal(
+    error: ErrorBody, response: Response, body: JsonObject, rules: Sequence[Rule] = ()
+) -> Refused | None:
     """Return what `error` refuses; None where no rule knows it (a 200 with an error without a code).
 
     Args:
         error: As `read_error` returned it.
         response: The answer it came in.
         body: That answer, decoded.
+        rules: A surface's or a service's own, read before those that hold everywhere.
     """
-    kind = _kind(response.status, error)
+    kind = _kind(response.status, error, rules)
     if kind is None:
         return None
     return Refused(
@@ -213,22 +242,33 @@ def unreadable(response: Response, message: str, path: str = "$") -> Unreadable:
     )
 
 
-def read_body(response: Response) -> JsonObject | Refused | Unreadable:
-    """Return the decoded object of a 2xx answer, else what the answer says instead."""
+def read_body(
+    response: Response, read: ErrorReader = read_error, rules: Sequence[Rule] = ()
+) -> JsonObject | Refused | Unreadable:
+    """Return the decoded object of a 2xx answer, else what the answer says instead.
+
+    Args:
+        response: The answer.
+        read: Finds the error in a surface's own shape.
+        rules: A surface's or a service's own, read before those that hold everywhere.
+    """
     if response.status in _REDIRECTS:
         return _redirect(response)
     try:
         body = strict_json.decode(response.body)
-        return body if response.status in _OK else _failure(response, body)
+        return body if response.status in _OK else _failure(response, body, read, rules)
     except ProtocolError as error:
         return unreadable(response, error.message, error.path)
 
 
-def _failure(response: Response, body: JsonObject) -> Refused | Unreadable:
-    error = read_error(body)
+def _failure(
+    response: Response, body: JsonObject, read: ErrorReader, rules: Sequence[Rule]
+) -> Refused | Unreadable:
+    error = read(body)
     if error is None:
         return unreadable(response, f"HTTP {response.status} without an error in the provider's own shape")
-    return refusal(error, response, body) or unreadable(response, f"HTTP {response.status} is no failure")
+    refused = refusal(error, response, body, rules)
+    return refused or unreadable(response, f"HTTP {response.status} is no failure")
 
 
 def _redirect(response: Response) -> Refused:

@@ -35,8 +35,8 @@ CATEGORIES: Final = {
 _CODE: Final = re.compile(r"(?<![0-9])[0-9]{8}(?![0-9])")
 # "may not meet the guidelines": seed 000. The rest: Google's texts for code 3, as passed on by gateways.
 _POLICY: Final = re.compile(
-    r"usage guidelines|meet the guidelines|responsible ai|support codes?\b|sensitive words|content policy"
-    r"|safety (?:filter|polic|setting)|blocked by .{0,40}\bsafety",
+    r"usage guidelines|meet the guidelines|responsible ai|support codes?\b|sensitive words|content[ _]policy"
+    r"|safety (?:filter|polic|setting)|blocked by .{0,40}\bsafety|moderation_blocked",
     re.IGNORECASE,
 )
 _NOT_CHARGED: Final = re.compile(r"(?:\bnot|n.t|\bno) (?:be |been |were |was )?charged?\b", re.IGNORECASE)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from veo_async.download.links import shown
 from veo_async.download.policy import DownloadPolicy, Hitch, problem
 from veo_async.errors import DownloadError
 from veo_async.mp4 import Mp4Walker
-from veo_async.transport import Fetched, LostFailure
+from veo_async.transport import LostFailure
 from veo_async.transport.redaction import escaped
+
+if TYPE_CHECKING:
+    from veo_async.transport import Fetched
 
 __all__ = ["VideoBody", "file_problem"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -18,8 +18,10 @@ from veo_async.download.hops import opened
 from veo_async.download.policy import TRIES, DownloadPolicy, Hitch, problem
 from veo_async.errors import DownloadError
 from veo_async.mp4 import Mp4Walker
-from veo_async.transport import Transport
 from veo_async.wire import Request
+
+if TYPE_CHECKING:
+    from veo_async.transport import Transport
 
 __all__ = ["save_bytes", "save_video", "stream_video"]
 

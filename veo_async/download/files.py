@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -24,6 +25,7 @@ _MAX_SLUG: Final = 80
 _CREATE: Final = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 
 
@@ -70,6 +72,7 @@ class PartFile:
         self._lock = threading.Lock()
         self._folder: int | None = None
         self._file: int | None = None
+        self._is_there = False
         self._discarded = False
         self._size = 0
 
@@ -96,6 +99,7 @@ class PartFile:
             if _HAS_DIR_FD:
                 self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             self._file = os.open(self._at(self._name), _CREATE, 0o600, dir_fd=self._folder)
+            self._is_there = True
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append `chunks`."""
@@ -131,12 +135,10 @@ class PartFile:
         """Remove what was not published and close all; return False when a step is still at work."""
         if not self._lock.acquire(blocking=wait):
             return False
-        with_file = self._file is not None
         try:
             self._discarded = True
             self._close_file()
-            if with_file:
-                os.unlink(self._at(self._name), dir_fd=self._folder)
+            self._unlink()
         finally:
             if self._folder is not None:
                 os.close(self._folder)
@@ -161,19 +163,44 @@ class PartFile:
             os.close(self._file)
             self._file = None
 
+    def _unlink(self) -> None:
+        if self._is_there:
+            self._is_there = False
+            os.unlink(self._at(self._name), dir_fd=self._folder)
+
     def _rename(self) -> None:
-        old, new = self._at(self._name), self._at(self._target.name)
         if self._overwrite:
-            os.replace(old, new, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._replace()
             return
         taken = False
         try:
             # A second name instead of a new one: unlike renaming, it never takes the place of a file.
-            os.link(old, new, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.link(
+                self._at(self._name),
+                self._at(self._target.name),
+                src_dir_fd=self._folder,
+                dst_dir_fd=self._folder,
+            )
         except FileExistsError:
             taken = True
-        os.unlink(old, dir_fd=self._folder)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # A file system without second names: all that is left is to look first.
+            taken = os.path.lexists(self._target)
+            if not taken:
+                self._replace()
+        self._unlink()
         if taken:
             raise problem(
                 "exists", f"{self._target} appeared meanwhile; give another name, or overwrite=True."
             )
+
+    def _replace(self) -> None:
+        os.replace(
+            self._at(self._name),
+            self._at(self._target.name),
+            src_dir_fd=self._folder,
+            dst_dir_fd=self._folder,
+        )
+        self._is_there = False

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from veo_async.download.body import VideoBody
 from veo_async.download.links import Links, shown
 from veo_async.download.policy import DownloadPolicy, Hitch, problem
 from veo_async.errors import DownloadError
-from veo_async.transport import Fetched, LostFailure, NotSentFailure, RefusedAddressFailure, Transport
+from veo_async.transport import LostFailure, NotSentFailure, RefusedAddressFailure
 from veo_async.wire import Request
+
+if TYPE_CHECKING:
+    from veo_async.transport import Fetched, Transport
 
 __all__ = ["opened"]
 

@@ -60,7 +60,7 @@ class Links:
             raise problem("refused", f"The redirect to {shown(url)!r} is not followed: it leaves HTTPS.")
         same = URL(url, encoded=True).origin() == URL(request.url, encoded=True).origin()
         headers: Mapping[str, str] = request.headers if same else {}
-        return Request(method="GET", url=url, headers=headers)
+        return Request(method="GET", url=url, headers=headers, keyless=request.keyless)
 
     def _complaint(self, url: str) -> str | None:
         parts = _parsed(url)

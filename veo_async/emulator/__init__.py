@@ -27,9 +27,12 @@ __all__ = [
     "FaultRule",
     "Faults",
     "MissingExtraError",
+    "OpenAIShape",
     "Received",
     "RequestLog",
     "SampleShape",
+    "UnifiedShape",
+    "V3Shape",
     "Waiting",
 ]
 
@@ -39,10 +42,13 @@ if TYPE_CHECKING:
     from veo_async.emulator.fates import MARKERS
     from veo_async.emulator.faults import Fault, FaultRule, Faults
     from veo_async.emulator.gemini import SampleShape
+    from veo_async.emulator.gptproto_v3 import V3Shape
     from veo_async.emulator.models import RETIRED_MODEL
+    from veo_async.emulator.openai_videos import OpenAIShape
     from veo_async.emulator.received import Endpoint, Received, RequestLog
     from veo_async.emulator.server import Emulator
     from veo_async.emulator.thread import EmulatorThread
+    from veo_async.emulator.unified import UnifiedShape
     from veo_async.emulator.waiting import Waiting
 else:
     _HOMES = {
@@ -57,9 +63,12 @@ else:
         "FaultRule": "faults",
         "Faults": "faults",
         "MissingExtraError": "clips",
+        "OpenAIShape": "openai_videos",
         "Received": "received",
         "RequestLog": "received",
         "SampleShape": "gemini",
+        "UnifiedShape": "unified",
+        "V3Shape": "gptproto_v3",
         "Waiting": "waiting",
     }
 

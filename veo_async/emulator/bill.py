@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from veo_async.emulator.jobs import Job
+from veo_async.emulator.jobs import Job, SurfaceName
 from veo_async.emulator.models import estimate_usd
 
 
@@ -17,7 +17,9 @@ class BillEntry:
     operation: str
     """The operation's full name, as the submission was answered."""
     operation_id: str
-    """The last part of that name."""
+    """What of that name identifies it: the last part, or all of it."""
+    surface: SurfaceName
+    """Through which surface it came."""
     model: str
     prompt: str
     key: str
@@ -44,11 +46,10 @@ class Bill:
     It can be read from any thread, at any time, also after the emulator has stopped.
     """
 
-    def __init__(self, jobs: Callable[[], Sequence[Job]], clock: Callable[[], float], short: bool) -> None:
+    def __init__(self, jobs: Callable[[], Sequence[Job]], clock: Callable[[], float]) -> None:
         """A view on the service's jobs."""
         self._jobs = jobs
         self._clock = clock
-        self._short = short
 
     def __len__(self) -> int:
         return len(self._jobs())
@@ -65,7 +66,7 @@ class Bill:
     @property
     def operations(self) -> tuple[str, ...]:
         """The names of all accepted operations."""
-        return tuple(self._name(job) for job in self._jobs())
+        return tuple(job.ticket.operation for job in self._jobs())
 
     def times(self, *, prompt: str | None = None, digest: str | None = None) -> int:
         """How often a request was accepted, known by its prompt, its digest or both.
@@ -90,15 +91,13 @@ class Bill:
         """US dollars at list price of all that is billed by now; running jobs don't count yet."""
         return round(sum(entry.cost_estimate for entry in self.entries if entry.billed == "yes"), 4)
 
-    def _name(self, job: Job) -> str:
-        return f"operations/{job.id}" if self._short else f"models/{job.order.model}/operations/{job.id}"
-
     def _entry(self, job: Job, now: float) -> BillEntry:
         billed: Literal["yes", "no"] = "yes" if job.files else "no"
         order = job.order
         return BillEntry(
-            operation=self._name(job),
-            operation_id=job.id,
+            operation=job.ticket.operation,
+            operation_id=job.ticket.handle,
+            surface=job.ticket.surface,
             model=order.model,
             prompt=order.prompt,
             key=job.key,

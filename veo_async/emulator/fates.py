@@ -6,7 +6,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 class Ending(StrEnum):
@@ -35,6 +35,8 @@ class Fate:
     """The error's text, or the reason of the filter."""
     kept: int = 0
     """How many samples a filter lets pass."""
+    upsampled: bool = True
+    """Whether upsampling, where it was asked for, succeeds."""
 
 
 SUCCEEDED: Final = Fate(ending=Ending.SUCCEEDED)
@@ -58,6 +60,7 @@ MARKERS: Final[Mapping[str, Fate]] = MappingProxyType(
         "fail-overloaded": Fate(
             ending=Ending.FAILED, code=8, message="The model is overloaded. Please try again later."
         ),
+        "fail-upsampling": evolve(SUCCEEDED, upsampled=False),
         "empty-result": Fate(ending=Ending.EMPTY),
         "never-finishes": Fate(ending=Ending.ENDLESS),
         "half-filtered": Fate(ending=Ending.FILTERED, message=_FILTER_TEXT, kept=1),
@@ -68,8 +71,9 @@ MARKERS: Final[Mapping[str, Fate]] = MappingProxyType(
 
 ``forbidden`` is accepted and filtered later, ``refuse-policy`` refused on submission (GPTProto's "503" under
 HTTP 400), ``fail-internal`` ends with code 13, ``fail-safety`` with code 3 and the safety text,
-``fail-overloaded`` with code 8, ``empty-result`` is done with nothing, ``never-finishes`` never done, and
-``half-filtered`` keeps one sample of those asked.
+``fail-overloaded`` with code 8, ``empty-result`` is done with nothing, ``never-finishes`` never done,
+``half-filtered`` keeps one sample of those asked, and ``fail-upsampling`` leaves a 720p video where a gateway
+was asked to enlarge it.
 """
 
 

@@ -28,7 +28,7 @@ class FileShelf:
         return await self._studio.clip(self._service.clip(file), serial=file)
 
     async def storage(self, request: web.Request) -> web.Response:
-        """``GET /storage/{file}.mp4``, at an origin that wants no key."""
+        """``GET /storage/{file}.mp4``, which wants no key."""
         return serve_video(request, await self.content(request.match_info["file"]))
 
 

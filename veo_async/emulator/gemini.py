@@ -1,24 +1,23 @@
 """The surface that speaks the Gemini format, as Google, GPTProto and compatible gateways do."""
 
 import base64
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 from attrs import frozen
 
-from veo_async.emulator.clips import Studio
 from veo_async.emulator.fates import Ending
-from veo_async.emulator.files import FileShelf, serve_video
 from veo_async.emulator.gemini_errors import ErrorStyle, refusal_response
-from veo_async.emulator.gemini_request import Submission, read_submission
-from veo_async.emulator.jobs import Job
-from veo_async.emulator.orders import Segment
-from veo_async.emulator.refusals import Refusal, RefusedError, invalid
-from veo_async.emulator.service import Service
+from veo_async.emulator.gemini_request import read_submission
+from veo_async.emulator.jobs import Job, SurfaceName, Ticket
+from veo_async.emulator.orders import Order
+from veo_async.emulator.refusals import Refusal, RefusedError, invalid, not_found
+from veo_async.emulator.surfaces import Premises, Route, iso_time
 
+KEY_HEADER: Final = "x-goog-api-key"
+_SURFACE: Final[SurfaceName] = "gemini"
 _GOOGLE_ORIGIN: Final = "https://generativelanguage.googleapis.com"
 _METADATA_TYPE: Final = "type.googleapis.com/google.cloud.aiplatform.v1beta1.GenerateVideoMetadata"
 _RESPONSE_TYPE: Final = "type.googleapis.com/google.cloud.aiplatform.v1beta1.GenerateVideoResponse"
@@ -58,45 +57,49 @@ class Dress:
 
 
 class GeminiSurface:
-    """Reads requests of the Gemini format and gives its answers.
+    """Reads requests of the Gemini format and gives its answers."""
 
-    Attributes:
-        origin: where the surface is served; set when the server listens.
-        storage_origin: where downloads are redirected to; None: they are not.
-    """
-
-    def __init__(self, service: Service, studio: Studio, shelf: FileShelf, dress: Dress) -> None:
-        self._service = service
-        self._studio = studio
-        self._shelf = shelf
+    def __init__(self, premises: Premises, dress: Dress) -> None:
+        self._premises = premises
+        self._service = premises.service
         self._dress = dress
-        self.origin = ""
-        self.storage_origin: str | None = None
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Submit, check, list and download."""
+        model = "/{version}/models/{model}"
+        files = self._dress.download_prefix + "/{version}/files/{file}:download"
+        return (
+            Route("GET", model + "/operations/{operation}", "check", self.check),
+            Route("POST", model + ":predictLongRunning", "submit", self.submit),
+            Route("GET", model + "/operations", "list", self.list),
+            Route("GET", files, "download", self.download),
+        )
+
+    def credential(self, request: web.Request) -> str:
+        """The key in ``x-goog-api-key``; one in the URL doesn't count, since URLs land in logs."""
+        return request.headers.get(KEY_HEADER, "")
 
     async def submit(self, request: web.Request, key: str) -> web.Response:
         """``POST models/{model}:predictLongRunning``."""
-        self._service.admit_submit()
         match = request.match_info
         body = await request.read()
-        submission = read_submission(body, match["model"], match["version"], self._segments)
-        await self._look_at_images(submission)
-        job = self._service.accept(submission.order, submission.images, key)
-        return web.json_response({"name": self._name(job)})
+        submission = read_submission(body, match["model"], match["version"], self._premises.segments)
+        await self._premises.look_at(submission.images)
+        job = self._service.accept(submission.order, submission.images, key, self._ticket)
+        return web.json_response({"name": job.ticket.operation})
 
-    def _segments(self, file: str) -> tuple[Segment, ...]:
-        return self._service.clip(file).segments
-
-    async def _look_at_images(self, submission: Submission) -> None:
-        for image in submission.images:
-            try:
-                await self._studio.check_image(image)
-            except ValueError:
-                raise invalid("Unable to process the input image: it can't be decoded.") from None
+    def _ticket(self, order: Order, job_id: str, _: float) -> Ticket:
+        short = f"operations/{job_id}"
+        operation = short if self._dress.short_names else f"models/{order.model}/{short}"
+        return Ticket(surface=_SURFACE, handle=job_id, operation=operation)
 
     async def check(self, request: web.Request, _: str) -> web.Response:
         """``GET models/{model}/operations/{id}``."""
-        self._service.admit_check()
-        job = self._service.find(request.match_info["model"], request.match_info["operation"])
+        model, operation = request.match_info["model"], request.match_info["operation"]
+        job = self._service.find(_SURFACE, operation)
+        if job.order.model != model:
+            raise not_found(f"Operation {operation} was not found.")
         return web.json_response(await self._operation(job, listed=False))
 
     async def list(self, request: web.Request, _: str) -> web.Response:
@@ -104,41 +107,32 @@ class GeminiSurface:
         if not self._dress.can_list:
             text = "Operation is not implemented, or supported, or enabled."
             raise RefusedError(Refusal.UNIMPLEMENTED, text)
-        self._service.admit_check()
         query = request.query
         if query.get("filter"):
             raise invalid("`filter` is not supported.")
         size = _page_size(query.get("pageSize", "0"))
-        jobs, token = self._service.page(request.match_info["model"], size, query.get("pageToken", ""))
+        model, asked_token = request.match_info["model"], query.get("pageToken", "")
+        jobs, token = self._service.page(_SURFACE, model, size, asked_token)
         answer: dict[str, Any] = {"operations": [await self._operation(job, listed=True) for job in jobs]}
         return web.json_response(answer | ({"nextPageToken": token} if token else {}))
 
     async def download(self, request: web.Request, _: str) -> web.Response:
         """``GET files/{id}:download?alt=media``: the MP4, or a redirect to where it lies."""
-        file = request.match_info["file"]
-        if self.storage_origin is None:
-            return serve_video(request, await self._shelf.content(file))
-        self._service.clip(file)
-        return web.Response(status=302, headers={"Location": f"{self.storage_origin}/storage/{file}.mp4"})
+        return await self._premises.deliver(request, request.match_info["file"])
 
     def refuse(self, refused: RefusedError) -> web.Response:
         """The answer to a refused request."""
         return refusal_response(refused, self._dress.error_style)
-
-    def _name(self, job: Job) -> str:
-        if self._dress.short_names:
-            return f"operations/{job.id}"
-        return f"models/{job.order.model}/operations/{job.id}"
 
     async def _operation(self, job: Job, *, listed: bool) -> dict[str, Any]:
         now = self._service.now()
         done = job.done(now)
         metadata = {
             "@type": _METADATA_TYPE,
-            "createTime": _timestamp(job.accepted_at),
-            "updateTime": _timestamp(job.ready_at if done else now),
+            "createTime": iso_time(job.accepted_at),
+            "updateTime": iso_time(job.ready_at if done else now),
         }
-        answer: dict[str, Any] = {"name": self._name(job), "metadata": metadata}
+        answer: dict[str, Any] = {"name": job.ticket.operation, "metadata": metadata}
         if not done:
             return answer | ({"done": False} if self._dress.explicit_done else {})
         omitted = listed and self._dress.list_omits_response
@@ -152,19 +146,21 @@ class GeminiSurface:
             return {"error": {"code": fate.code, "message": fate.message}}
         samples = [await self._sample(file) for file in job.files]
         place = _PLACES[self._dress.sample_shape]
-        return {"response": {"@type": _RESPONSE_TYPE} | place(samples, _filtered(job))}
+        return {"response": {"@type": _RESPONSE_TYPE} | place(samples, filtered_fields(job))}
 
     async def _sample(self, file: str) -> dict[str, Any]:
         shape = self._dress.sample_shape
         if shape not in {SampleShape.INLINE, SampleShape.VIDEOS_INLINE}:
             return {"video": {"uri": self._uri(file)}}
-        encoded = base64.b64encode(await self._shelf.content(file)).decode()
+        encoded = base64.b64encode(await self._premises.shelf.content(file)).decode()
         if shape is SampleShape.VIDEOS_INLINE:
             return {"bytesBase64Encoded": encoded, "mimeType": "video/mp4"}
         return {"video": {"encodedVideo": encoded, "encoding": "video/mp4"}}
 
     def _uri(self, file: str) -> str:
-        origin = _GOOGLE_ORIGIN if self._dress.google_uris else self.origin + self._dress.download_prefix
+        origin = (
+            _GOOGLE_ORIGIN if self._dress.google_uris else self._premises.origin + self._dress.download_prefix
+        )
         return f"{origin}/v1beta/files/{file}:download?alt=media"
 
 
@@ -190,15 +186,12 @@ _PLACES: Mapping[SampleShape, _Place] = {
 }
 
 
-def _filtered(job: Job) -> dict[str, Any]:
+def filtered_fields(job: Job) -> dict[str, Any]:
+    """How many samples the filter took, and why; nothing if it took none."""
     missing = job.order.samples - len(job.files)
     if not missing:
         return {}
     return {"raiMediaFilteredCount": missing, "raiMediaFilteredReasons": [job.fate.message] * missing}
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _page_size(text: str) -> int:

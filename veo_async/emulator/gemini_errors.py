@@ -10,7 +10,7 @@ from veo_async.emulator.refusals import Refusal, RefusedError
 
 ErrorStyle: TypeAlias = Literal["google", "gptproto"]
 
-_STATUSES: Mapping[Refusal, tuple[int, str]] = {
+STATUSES: Mapping[Refusal, tuple[int, str]] = {
     Refusal.INVALID: (400, "INVALID_ARGUMENT"),
     Refusal.KEY: (401, "UNAUTHENTICATED"),
     Refusal.NOT_FOUND: (404, "NOT_FOUND"),
@@ -19,6 +19,7 @@ _STATUSES: Mapping[Refusal, tuple[int, str]] = {
     Refusal.UNIMPLEMENTED: (501, "UNIMPLEMENTED"),
     Refusal.STOPPING: (503, "UNAVAILABLE"),
 }
+"""Google's HTTP and gRPC status of each refusal but that by the content policy."""
 _POLICY_STATUS = 400
 _POLICY_TYPE = "503"  # what GPTProto's table calls it, "actual status code is 400"
 _SIGNATURE_TEXT = "Invalid signature"
@@ -28,15 +29,30 @@ def refusal_response(refused: RefusedError, style: ErrorStyle) -> web.Response:
     """The answer to a refused request; the content policy speaks GPTProto's shape in either style."""
     if refused.refusal is Refusal.POLICY:
         return _gptproto(_POLICY_STATUS, refused.message, _POLICY_TYPE, {})
-    status, grpc_status = _STATUSES[refused.refusal]
+    status, grpc_status = STATUSES[refused.refusal]
     headers: dict[str, str] = {}
     if refused.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(refused.retry_after_s))
     if style == "gptproto":
         text = _SIGNATURE_TEXT if refused.refusal is Refusal.KEY else refused.message
         return _gptproto(status, text, str(status), headers)
-    error: dict[str, Any] = {"code": status, "message": refused.message, "status": grpc_status}
-    details = _details(refused)
+    return google_error(status, grpc_status, refused.message, _details(refused), headers)
+
+
+def error_status(refused: RefusedError) -> int:
+    """The HTTP status of a refusal."""
+    return _POLICY_STATUS if refused.refusal is Refusal.POLICY else STATUSES[refused.refusal][0]
+
+
+def google_error(
+    status: int,
+    grpc_status: str,
+    message: str,
+    details: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """An error in Google's shape."""
+    error: dict[str, Any] = {"code": status, "message": message, "status": grpc_status}
     body = {"error": error | ({"details": details} if details else {})}
     return web.json_response(body, status=status, headers=headers)
 

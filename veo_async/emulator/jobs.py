@@ -2,16 +2,35 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from veo_async.emulator.fates import Ending, Fate
-from veo_async.emulator.orders import Order, Segment
+from veo_async.emulator.models import frame_size
+from veo_async.emulator.orders import ClipSpec, Order, Segment
+
+SurfaceName: TypeAlias = Literal["gemini", "vertex", "gptproto_v3", "unified", "openai_videos"]
 
 _SAMPLE_LETTERS = "abcd"
+_NEARLY = 0.99
+
+
+@frozen(kw_only=True)
+class Ticket:
+    """What a client is given to ask for its job by, and through which surface."""
+
+    surface: SurfaceName
+    handle: str
+    """By this the surface finds the job again."""
+    operation: str
+    """The operation's name as the submission was answered; the handle is in it."""
+
+
+IssueTicket: TypeAlias = Callable[[Order, str, float], Ticket]
+"""Makes a job's ticket from its order, its id and the time of acceptance."""
 
 
 @frozen(kw_only=True)
@@ -21,6 +40,8 @@ class Job:
     sequence: int
     """Place in the order of acceptance, from 1."""
     id: str
+    """Ours; a client sees the ticket's handle instead, which may be another."""
+    ticket: Ticket
     order: Order
     key: str
     """Which key it came with: ``key-1`` is the first, and so on; never the key itself."""
@@ -36,6 +57,14 @@ class Job:
         """Whether its waiting time is over at this time."""
         return now >= self.ready_at and self.fate.ending is not Ending.ENDLESS
 
+    def progress(self, now: float) -> float:
+        """The share of its waiting time that is over, 0 to 1; 1 only when it is done."""
+        if self.done(now):
+            return 1.0
+        span = self.ready_at - self.accepted_at
+        share = (now - self.accepted_at) / span if span > 0 else 1.0
+        return max(0.0, min(share, _NEARLY))
+
     def state(self, now: float) -> str:
         """``running``, or how it ended: ``succeeded``, ``filtered``, ``failed`` or ``empty``."""
         return self.fate.ending.value if self.done(now) else "running"
@@ -46,6 +75,14 @@ class Job:
         asked = self.order.samples
         passed = asked if self.fate.ending is Ending.SUCCEEDED else min(self.fate.kept, asked - 1)
         return tuple(self.id + letter for letter in _SAMPLE_LETTERS[:passed])
+
+    def clip(self, sample: int) -> ClipSpec:
+        """The clip of one sample, counted from 0; of 720p where enlarging it failed."""
+        spec = self.order.clip(sample)
+        if self.fate.upsampled or not self.order.upsampling:
+            return spec
+        width, height = frame_size("720p", "16:9" if spec.width > spec.height else "9:16")
+        return evolve(spec, width=width, height=height)
 
 
 def sample_of(file: str) -> tuple[str, int]:
@@ -163,10 +200,12 @@ class SQLiteStore:
 def _from_document(document: dict[str, Any], ready_at: float) -> Job:
     order = document.pop("order")
     fate = document.pop("fate")
+    ticket = Ticket(**document.pop("ticket"))
     segments = tuple(Segment(**segment) for segment in order.pop("segments"))
     document["ready_at"] = ready_at
     return Job(
         **document,
+        ticket=ticket,
         order=Order(**order, segments=segments),
         fate=Fate(**(fate | {"ending": Ending(fate["ending"])})),
     )

@@ -1,12 +1,15 @@
 """Which models there are, what each takes, and what a second of video costs."""
 
+import re
+
 from attrs import frozen
 
-from veo_async.emulator.refusals import RefusedError, not_found
+from veo_async.emulator.refusals import not_found
 
 RETIRED_MODEL = "veo-1.0-generate-001"
 """Answers 404 "is no longer available", as models that were switched off do."""
 
+_GATEWAY_NAME = re.compile(r"^veo(?=[0-9])")
 _PIXELS = {"720p": (1280, 720), "1080p": (1920, 1080), "4k": (3840, 2160)}
 
 
@@ -51,26 +54,27 @@ MODELS = (
 )
 
 
-def find_model(name: str, version: str) -> Model:
-    """The model of this name; any name that begins with ``veo-`` is one.
+def find_model(name: str, missing: str) -> Model:
+    """The model of this name; any name that begins with ``veo-`` is one, and gateways leave out the hyphen.
+
+    Args:
+        name: as the client has it.
+        missing: the service's words about a model that it doesn't have.
 
     Raises:
         RefusedError: no such model, or the retired one.
     """
     if name == RETIRED_MODEL:
         raise not_found(f"models/{name} is no longer available. Please use a newer model.")
-    found = next((model for model in MODELS if name.startswith(model.prefix)), None)
+    found = _family(name)
     if found is None:
-        raise missing_model(name, version)
+        raise not_found(missing)
     return found
 
 
-def missing_model(name: str, version: str) -> RefusedError:
-    """The service's words about a model it doesn't have."""
-    return not_found(
-        f"models/{name} is not found for API version {version}, or is not supported for predictLongRunning. "
-        "Call ListModels to see the list of available models and their supported methods."
-    )
+def _family(name: str) -> Model | None:
+    official = _GATEWAY_NAME.sub("veo-", name)
+    return next((model for model in MODELS if official.startswith(model.prefix)), None)
 
 
 def frame_size(resolution: str, aspect_ratio: str) -> tuple[int, int]:
@@ -81,6 +85,6 @@ def frame_size(resolution: str, aspect_ratio: str) -> tuple[int, int]:
 
 def estimate_usd(name: str, resolution: str, seconds: int) -> float:
     """What so many seconds of video cost, in US dollars; an estimate."""
-    model = next((model for model in MODELS if name.startswith(model.prefix)), MODELS[-1])
+    model = _family(name) or MODELS[-1]
     rate = model.usd_per_second[list(_PIXELS).index(resolution)]
     return round(rate * seconds, 4)

@@ -48,6 +48,8 @@ class Order:
     """Pixels."""
     segments: tuple[Segment, ...]
     samples: int = 1
+    upsampling: bool = False
+    """Whether a 720p video shall be enlarged to this size, as gateways offer."""
     digest: str
     """SHA-256 over model and request: the same order has the same digest."""
     request: Mapping[str, Any]

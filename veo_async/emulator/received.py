@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 Endpoint: TypeAlias = Literal["submit", "check", "list", "download", "storage", "other"]
-"""``storage`` is the other origin that downloads are redirected to; ``other`` is what has no route."""
+"""``storage`` is where videos are public, maybe at another origin; ``other`` is what has no route."""
 
 _LOG_LENGTH = 100_000
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -18,12 +18,17 @@ from veo_async.emulator.bill import Bill
 from veo_async.emulator.clips import MissingExtraError, Studio
 from veo_async.emulator.faults import Faults
 from veo_async.emulator.files import FileShelf
-from veo_async.emulator.gemini import Dress, GeminiSurface, SampleShape
+from veo_async.emulator.gemini import KEY_HEADER, Dress, GeminiSurface, SampleShape
 from veo_async.emulator.gemini_errors import ErrorStyle
+from veo_async.emulator.gptproto_v3 import GPTProtoV3Surface, V3Shape
 from veo_async.emulator.jobs import SQLiteStore
+from veo_async.emulator.openai_videos import OpenAIShape, OpenAIVideosSurface
 from veo_async.emulator.received import Endpoint, Received, RequestLog
 from veo_async.emulator.refusals import Refusal, RefusedError
 from veo_async.emulator.service import Service, Terms
+from veo_async.emulator.surfaces import STORAGE_PATH, Premises, Route, Surface
+from veo_async.emulator.unified import UnifiedShape, UnifiedSurface
+from veo_async.emulator.vertex import VertexSurface
 from veo_async.emulator.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -31,10 +36,8 @@ if TYPE_CHECKING:
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 _Route: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_Keyed: TypeAlias = Callable[[web.Request, str], Awaitable[web.Response]]
 
-_KEY_HEADER: Final = "x-goog-api-key"
-_CREDENTIALS = frozenset({_KEY_HEADER, "authorization", "proxy-authorization", "cookie"})
+_CREDENTIALS = frozenset({KEY_HEADER, "authorization", "proxy-authorization", "cookie"})
 _LARGEST_BODY_BYTES: Final = 64 * 2**20
 _SHUTDOWN_S: Final = 0.5
 
@@ -42,7 +45,11 @@ logger = logging.getLogger(__name__)
 
 
 class Emulator:
-    """A Veo service on loopback that speaks the Gemini format; an async context manager.
+    """A Veo service on loopback that speaks every known surface of Veo; an async context manager.
+
+    The Gemini format, Vertex AI, GPTProto's v3 format, the unified video format and the OpenAI style of
+    videos are served side by side, from the same jobs and the same bill. A job is only seen through the
+    surface it came by.
 
     Every request is real HTTP, every video a real MP4, and `bill` holds every operation that was accepted.
     Same seed, same orders: same waiting times and outcomes, in whatever order concurrent requests arrive.
@@ -55,17 +62,22 @@ class Emulator:
         time_scale: how many times faster waiting passes; 10 makes a minute 6 seconds.
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
-        keys: the API keys that are accepted in ``x-goog-api-key``.
+        keys: the API keys that are accepted, wherever a surface has them: in ``x-goog-api-key`` (Gemini
+            format) or ``Authorization`` (the others; for Vertex AI they are the access tokens).
         submits_per_minute: quota of submissions, answered 429 above it; None: no quota.
         checks_per_second: quota of status and list requests, answered 429 above it; None: no quota.
         filter_share: share of the jobs, 0 to 1, that end filtered.
         failure_share: share of the jobs, 0 to 1, that fail with code 13.
-        can_list: whether operations can be listed; else 501.
+        can_list: whether operations of the Gemini format can be listed; else 501.
         retention: seconds after which a finished job's operation and files answer 404.
         state: a SQLite file in which jobs survive a restart; None: memory only.
         clip: "full" renders each video in the asked size; "tiny" serves one of 64x36 pixels in the asked
             shape and length, each file with bytes of its own, at next to no cost: for load tests.
-        error_style: "google" or "gptproto", the shape of error bodies.
+        gptproto_v3: in which shapes the v3 surface reads and answers.
+        unified: in which shapes the surface of the unified video format reads and answers.
+        openai_videos: in which shapes the OpenAI-style surface answers.
+        error_style: "google" or "gptproto", the shape of error bodies; this and the options from here to
+            ``google_uris`` are about the Gemini format.
         sample_shape: where a done operation carries its videos.
         short_names: submissions answer ``operations/{id}`` without the model, as GPTProto may.
         explicit_done: running operations carry ``done: false`` instead of no ``done``.
@@ -73,6 +85,7 @@ class Emulator:
         google_uris: videos are at a ``generativelanguage.googleapis.com`` URI, as in GPTProto's answers, and
             served under the same path here; else the URI has the emulator's own origin.
         redirect_downloads: downloads redirect to a second origin, which wants no key; see `storage_url`.
+            The public URLs of other surfaces are then at that origin, too.
         download_prefix: files are at ``{prefix}/v1beta/files/…``; only "" and "/upload" exist.
         clock: seconds since 1970, for waiting, quotas and retention; a test may pass its own.
     """
@@ -94,6 +107,9 @@ class Emulator:
         retention: float = 172_800.0,
         state: str | PathLike[str] | None = None,
         clip: Literal["full", "tiny"] = "full",
+        gptproto_v3: V3Shape = V3Shape(),  # noqa: B008 - frozen
+        unified: UnifiedShape = UnifiedShape(),  # noqa: B008 - frozen
+        openai_videos: OpenAIShape = OpenAIShape(),  # noqa: B008 - frozen
         error_style: ErrorStyle = "google",
         sample_shape: SampleShape | str = SampleShape.GENERATE_VIDEO_RESPONSE,
         short_names: bool = False,
@@ -132,6 +148,7 @@ class Emulator:
             google_uris=google_uris,
             download_prefix=download_prefix,
         )
+        self._shapes = (gptproto_v3, unified, openai_videos)
         self.key = keys[0]
         """The first of the accepted API keys."""
         self.faults = Faults(seed)
@@ -139,7 +156,7 @@ class Emulator:
         self.requests = RequestLog()
         """Every request received."""
         self._service: Service | None = None
-        self.bill = Bill(lambda: () if self._service is None else self._service.jobs, clock, short_names)
+        self.bill = Bill(lambda: () if self._service is None else self._service.jobs, clock)
         """Every operation accepted."""
         self._running: _Running | None = None
 
@@ -159,12 +176,12 @@ class Emulator:
         Raises:
             RuntimeError: the emulator is not running.
         """
-        return self._require_running().surface.origin
+        return self._require_running().premises.origin
 
     @property
     def storage_url(self) -> str | None:
         """The origin that downloads are redirected to, if they are."""
-        return self._require_running().surface.storage_origin
+        return self._require_running().premises.storage_origin
 
     async def start(self) -> None:
         """Begin to listen. Jobs of an earlier run are taken up from ``state``.
@@ -181,9 +198,7 @@ class Emulator:
             service = Service(self._terms, self._clock, store)
         self._service = service
         studio = Studio(service.media, tiny=self._tiny)
-        shelf = FileShelf(service, studio)
-        surface = GeminiSurface(service, studio, shelf, self._dress)
-        running = _Running(surface, shelf, studio)
+        running = _Running(Premises(service, studio, FileShelf(service, studio)))
         try:
             await self._listen(running)
         except BaseException:
@@ -193,11 +208,26 @@ class Emulator:
         self._running = running
 
     async def _listen(self, running: "_Running") -> None:
-        surface = running.surface
-        surface.origin = await running.serve(self._routes(running), self._host, self._port)
+        premises = running.premises
+        surfaces = self._surfaces(premises)
+        storage = web.get(STORAGE_PATH, self._open("storage", premises.shelf.storage, surfaces[0], running))
+        routes = [
+            self._web_route(route, surface, running) for surface in surfaces for route in surface.routes
+        ]
+        rest = web.route("*", "/{tail:.*}", self._open("other", _no_route, surfaces[0], running))
+        premises.origin = await running.serve([*routes, storage, rest], self._host, self._port)
         if self._redirects:
-            storage = [web.get("/storage/{file}.mp4", self._open("storage", running.shelf.storage, running))]
-            surface.storage_origin = await running.serve(storage, self._host, 0)
+            premises.storage_origin = await running.serve([storage], self._host, 0)
+
+    def _surfaces(self, premises: Premises) -> Sequence[Surface]:
+        v3, unified, openai_videos = self._shapes
+        return (
+            GeminiSurface(premises, self._dress),
+            VertexSurface(premises),
+            GPTProtoV3Surface(premises, v3),
+            UnifiedSurface(premises, unified),
+            OpenAIVideosSurface(premises, openai_videos),
+        )
 
     async def stop(self) -> None:
         """Close all connections and stop listening; what was never going to be answered ends too.
@@ -233,39 +263,29 @@ class Emulator:
             raise RuntimeError("the emulator is not running: use `async with`, or start() first")
         return self._running
 
-    def _routes(self, running: "_Running") -> list[web.RouteDef]:
-        surface = running.surface
-        model = "/{version}/models/{model}"
-        return [
-            web.get(model + "/operations/{operation}", self._keyed("check", surface.check, running)),
-            web.post(model + ":predictLongRunning", self._keyed("submit", surface.submit, running)),
-            web.get(model + "/operations", self._keyed("list", surface.list, running)),
-            web.get(
-                self._dress.download_prefix + "/{version}/files/{file}:download",
-                self._keyed("download", surface.download, running),
-            ),
-            web.route("*", "/{tail:.*}", self._open("other", _no_route, running)),
-        ]
+    def _web_route(self, route: Route, surface: Surface, running: "_Running") -> web.RouteDef:
+        admit = running.gates.get(route.endpoint)
 
-    def _keyed(self, endpoint: Endpoint, handler: _Keyed, running: "_Running") -> _Route:
         async def answer(request: web.Request) -> web.Response:
-            key = self._keys.get(request.headers.get(_KEY_HEADER, ""))
+            key = self._keys.get(surface.credential(request))
             if key is None:
-                text = "API key not valid. Please pass a valid API key."
-                raise RefusedError(Refusal.KEY, text)
-            return await handler(request, key)
+                raise RefusedError(Refusal.KEY, "API key not valid. Please pass a valid API key.")
+            if admit is not None:
+                admit()
+            return await route.handler(request, key)
 
-        return self._open(endpoint, answer, running)
+        define = web.get if route.method == "GET" else web.post
+        return define(route.path, self._open(route.endpoint, answer, surface, running))
 
-    def _open(self, endpoint: Endpoint, handler: _Handler, running: "_Running") -> _Route:
+    def _open(self, endpoint: Endpoint, handler: _Handler, surface: Surface, running: "_Running") -> _Route:
         async def answer(request: web.Request) -> web.Response:
             try:
                 return await handler(request)
             except RefusedError as refused:
-                return running.surface.refuse(refused)
+                return surface.refuse(refused)
             except MissingExtraError as missing:
                 logger.error("%s", missing)  # noqa: TRY400 - a trace adds nothing to the advice
-                return running.surface.refuse(RefusedError(Refusal.INTERNAL, str(missing)))
+                return surface.refuse(RefusedError(Refusal.INTERNAL, str(missing)))
 
         async def serve(request: web.Request) -> web.StreamResponse:
             received = _received(endpoint, request)
@@ -280,10 +300,14 @@ class Emulator:
 class _Running:
     """What exists only while the emulator listens."""
 
-    def __init__(self, surface: GeminiSurface, shelf: FileShelf, studio: Studio) -> None:
-        self.surface = surface
-        self.shelf = shelf
-        self._studio = studio
+    def __init__(self, premises: Premises) -> None:
+        self.premises = premises
+        service = premises.service
+        self.gates: Mapping[Endpoint, Callable[[], None]] = {
+            "submit": service.admit_submit,
+            "check": service.admit_check,
+            "list": service.admit_check,
+        }
         self.stopping = asyncio.Event()
         self._runners: list[web.AppRunner] = []
 
@@ -302,7 +326,7 @@ class _Running:
     async def stop(self) -> None:
         """Close everything."""
         self.stopping.set()
-        self._studio.close()
+        self.premises.studio.close()
         # Shielded, since a cancelled scope would leave sockets open behind it.
         with CancelScope(shield=True):
             for runner in self._runners:

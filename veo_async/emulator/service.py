@@ -18,7 +18,7 @@ import attrs
 from attrs import field, frozen, validators
 
 from veo_async.emulator.fates import Ending, fate_of
-from veo_async.emulator.jobs import Job, MemoryStore, Store, sample_of
+from veo_async.emulator.jobs import IssueTicket, Job, MemoryStore, Store, SurfaceName, sample_of
 from veo_async.emulator.orders import ClipSpec, Order
 from veo_async.emulator.rates import RateGate
 from veo_async.emulator.refusals import Refusal, RefusedError, invalid, not_found
@@ -29,6 +29,7 @@ POLICY_TEXT = "Input may not meet the guidelines. Please adjust and try again."
 
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_LENGTH = 12
+_ANY_MODEL = ""
 
 _share = validators.and_(validators.ge(0.0), validators.le(1.0))
 
@@ -59,7 +60,8 @@ class Service:
         self._store = store or MemoryStore()
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._by_model: dict[str, list[str]] = {}
+        self._by_handle: dict[tuple[SurfaceName, str], str] = {}
+        self._by_model: dict[tuple[SurfaceName, str], list[str]] = {}
         self._occurrences: Counter[str] = Counter()
         self._submits = RateGate("submissions per minute", terms.submits_per_minute, 60.0, clock)
         self._checks = RateGate("status requests per second", terms.checks_per_second, 1.0, clock)
@@ -71,6 +73,11 @@ class Service:
         """All jobs ever accepted, in the order of acceptance."""
         return list(self._jobs.values())
 
+    @property
+    def retention(self) -> float:
+        """Seconds that finished operations and files are kept."""
+        return self._terms.retention
+
     def admit_submit(self) -> None:
         """Count one submission in, or raise `RefusedError`."""
         self._submits.admit()
@@ -79,14 +86,20 @@ class Service:
         """Count one status request in, or raise `RefusedError`."""
         self._checks.admit()
 
-    def accept(self, order: Order, media: Iterable[bytes], key: str) -> Job:
+    def accept(self, order: Order, media: Iterable[bytes], key: str, issue: IssueTicket) -> Job:
         """Take an order; the job is committed to the store when this returns.
+
+        Args:
+            order: what is wanted.
+            media: the images it came with.
+            key: which key it came with.
+            issue: makes the ticket by which the client's surface finds the job again.
 
         Raises:
             RefusedError: the content policy is against it.
         """
         with self._lock:
-            job = self._new_job(order, key)
+            job = self._new_job(order, key, issue)
             if job.fate.ending is Ending.REFUSED:
                 raise RefusedError(Refusal.POLICY, POLICY_TEXT)
             for content in media:
@@ -95,16 +108,18 @@ class Service:
             self._remember(job)
             return job
 
-    def _new_job(self, order: Order, key: str) -> Job:
+    def _new_job(self, order: Order, key: str, issue: IssueTicket) -> Job:
         terms = self._terms
         occurrence = self._occurrences[order.digest] + 1
         random = Random(f"{terms.seed}:{order.digest}:{occurrence}")  # noqa: S311 - reproducible, not secret
         shares = {"filter_share": terms.filter_share, "failure_share": terms.failure_share}
         fate = fate_of(order.prompt, random, **shares)
         now = self._clock()
+        job_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
         return Job(
             sequence=len(self._jobs) + 1,
-            id="".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH)),
+            id=job_id,
+            ticket=issue(order, job_id, now),
             order=order,
             key=key,
             occurrence=occurrence,
@@ -115,34 +130,42 @@ class Service:
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job
-        self._by_model.setdefault(job.order.model, []).append(job.id)
+        surface = job.ticket.surface
+        self._by_handle[surface, job.ticket.handle] = job.id
+        for model in (job.order.model, _ANY_MODEL):
+            self._by_model.setdefault((surface, model), []).append(job.id)
         self._occurrences[job.order.digest] = job.occurrence
 
-    def find(self, model: str, job_id: str) -> Job:
-        """A job by its model and id.
+    def find(self, surface: SurfaceName, handle: str) -> Job:
+        """The job that a surface knows by this handle.
 
         Raises:
             RefusedError: there is none, or its retention is over.
         """
-        job = self._jobs.get(job_id)
-        if job is None or job.order.model != model or self._expired(job):
-            raise not_found(f"Operation models/{model}/operations/{job_id} was not found.")
-        return job
+        job_id = self._by_handle.get((surface, handle))
+        if job_id is None or self._expired(self._jobs[job_id]):
+            raise not_found(f"Operation {handle} was not found.")
+        return self._jobs[job_id]
 
     def _expired(self, job: Job) -> bool:
         return self._clock() >= job.ready_at + self._terms.retention
 
-    def page(self, model: str, size: int, token: str) -> tuple[Sequence[Job], str]:
+    def page(self, surface: SurfaceName, model: str, size: int, token: str) -> tuple[Sequence[Job], str]:
         """Jobs of one model, newest first, and the token of the next page (empty on the last one).
 
         Raises:
             RefusedError: the token is none of ours.
         """
-        ids = self._by_model.get(model, [])
+        ids = self._by_model.get((surface, model), [])
         end = _read_token(token, len(ids)) if token else len(ids)
         start = max(0, end - size)
         jobs = [self._jobs[job_id] for job_id in reversed(ids[start:end])]
         return [job for job in jobs if not self._expired(job)], _write_token(start) if start else ""
+
+    def listed(self, surface: SurfaceName) -> Sequence[Job]:
+        """All jobs of a surface that are still kept, newest first."""
+        jobs = [self._jobs[job_id] for job_id in reversed(self._by_model.get((surface, _ANY_MODEL), []))]
+        return [job for job in jobs if not self._expired(job)]
 
     def clip(self, file: str) -> ClipSpec:
         """What a file shows.
@@ -154,7 +177,7 @@ class Service:
         job = self._jobs.get(job_id)
         if job is None or file not in job.files or not job.done(self._clock()) or self._expired(job):
             raise not_found(f"File files/{file} was not found, or its retention is over.")
-        return job.order.clip(sample)
+        return job.clip(sample)
 
     def media(self, digest: str) -> bytes:
         """Media an order came with, by SHA-256."""

@@ -29,6 +29,7 @@ SUBMIT_MOVES: Final[Mapping[RefusalKind, Move]] = {
     # Proof that nothing was started: the job goes back into the queue.
     _K.DURATION_TYPE: Move.NOT_STARTED,
     _K.AUTHENTICATION: Move.NOT_STARTED,
+    _K.STALE_KEY: Move.NOT_STARTED,
     _K.BALANCE: Move.NOT_STARTED,
     _K.RATE_LIMIT: Move.NOT_STARTED,
     _K.QUOTA: Move.NOT_STARTED,
@@ -54,6 +55,7 @@ CHECK_STEPS: Final[Mapping[RefusalKind, CheckStep]] = {
     _K.BALANCE: CheckStep.PAUSE,
     _K.RATE_LIMIT: CheckStep.SLOW,
     _K.QUOTA: CheckStep.SLOW,
+    _K.STALE_KEY: CheckStep.RETRY,
     _K.SERVER: CheckStep.RETRY,
     _K.OVERLOADED: CheckStep.RETRY,
     _K.INVALID: CheckStep.TELL,

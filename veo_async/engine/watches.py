@@ -42,8 +42,8 @@ TICK_S = 0.25
 """Due times are rounded up to this grid, so that many share one turn (measured: 227 against 733 µs)."""
 NEW_S = 120.0
 """A 404 this soon after acceptance only means that the provider is not consistent yet."""
-MISSING_TIMES, MISSING_FOR_S = 3, 60.0
-"""Later, so many 404s in a row over at least that long mean that the operation is gone."""
+MISSING_TIMES, MISSING_GAP_S = 3, 30.0
+"""Later, so many 404s in a row, with such gaps, mean that the operation is gone."""
 EMPTY_GAPS_S = (15.0, 20.0, 25.0)
 """Done with nothing in it is asked again after these gaps before it counts as failed."""
 TELL_AFTER = 3
@@ -59,7 +59,6 @@ class Trouble:
     """What goes wrong with the checks of one operation, since the last one that went well."""
 
     kind: object
-    since: float
     waits: Iterator[float] = field(repr=False)
     times: int = 0
     """How often in a row answers were of this kind."""
@@ -184,7 +183,7 @@ class WatchList:
         return self._resolve(watch, answer.outcome)
 
     def _on_empty(self, watch: Watch, answer: Empty, now: float) -> Sequence[Action]:
-        times = self._count(watch, Empty, now).times
+        times = self._count(watch, Empty).times
         if times > len(EMPTY_GAPS_S):
             return self._resolve(watch, answer.outcome)
         self._schedule(watch, now + EMPTY_GAPS_S[times - 1])
@@ -193,10 +192,9 @@ class WatchList:
     def _on_missing(self, watch: Watch, answer: Missing, now: float) -> Sequence[Action]:
         if now - watch.opened_at < NEW_S:
             return self._retry_later(watch, now)
-        trouble = self._count(watch, Missing, now)
-        if trouble.times >= MISSING_TIMES and now - trouble.since >= MISSING_FOR_S:
+        if self._count(watch, Missing).times >= MISSING_TIMES:
             return self._resolve(watch, Expired(message=answer.message))
-        self._schedule(watch, now + MISSING_FOR_S / (MISSING_TIMES - 1))
+        self._schedule(watch, now + MISSING_GAP_S)
         return ()
 
     def _on_refused(self, watch: Watch, answer: Refused, now: float) -> Sequence[Action]:
@@ -233,30 +231,29 @@ class WatchList:
     def _on_odd(
         self, watch: Watch, answer: Refused | Unreadable, tell_after: float, now: float
     ) -> Sequence[Action]:
-        trouble = self._count(
-            watch, CHECK_STEPS[answer.kind] if isinstance(answer, Refused) else Unreadable, now
-        )
+        kind = CHECK_STEPS[answer.kind] if isinstance(answer, Refused) else Unreadable
+        trouble = self._count(watch, kind)
         self._retry_later(watch, now)
         if trouble.times < tell_after:
             return ()
         trouble.times = 0
         return (Tell(watch.key, answer),)
 
-    def _count(self, watch: Watch, kind: object, now: float) -> Trouble:
+    def _count(self, watch: Watch, kind: object) -> Trouble:
         """Count an answer of this kind; one of another kind in between begins the row anew."""
-        trouble = self._trouble(watch, kind, now)
+        trouble = self._trouble(watch, kind)
         if trouble.kind is not kind:
-            trouble.kind, trouble.since, trouble.times = kind, now, 0
+            trouble.kind, trouble.times = kind, 0
         trouble.times += 1
         return trouble
 
-    def _trouble(self, watch: Watch, kind: object, now: float) -> Trouble:
+    def _trouble(self, watch: Watch, kind: object) -> Trouble:
         if watch.trouble is None:
-            watch.trouble = Trouble(kind, now, ceilings(self._retry))
+            watch.trouble = Trouble(kind, ceilings(self._retry))
         return watch.trouble
 
     def _retry_later(self, watch: Watch, now: float) -> Sequence[Action]:
-        ceiling = next(self._trouble(watch, None, now).waits)
+        ceiling = next(self._trouble(watch, None).waits)
         gap = self._policy.min_interval + self._random.uniform(0, ceiling)
         self._schedule(watch, now + self._gap(watch, gap))
         return ()
@@ -266,9 +263,8 @@ class WatchList:
     def _add(self, event: OperationOpened, now: float) -> Watch:
         opened_at = now - event.age
         stall_at = opened_at + self._policy.deadline
-        if (
-            stall_at <= now
-        ):  # only an answer can tell whether it is done by now; without any, a deadline later
+        # Opened past its deadline it may be done by now: an answer tells, or else a further deadline.
+        if stall_at <= now:
             stall_at = now + self._policy.deadline
         course = self.cadence.course(event.profile)
         watch = Watch(event.key, course, opened_at, not event.restored, opened_at, stall_at)

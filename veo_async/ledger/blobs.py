@@ -9,15 +9,16 @@ import re
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from veo_async.errors import LedgerError
 
-__all__ = ["Blobs", "Pins", "absent", "sync_folder"]
+__all__ = ["Blobs", "NewBlob", "Pins", "absent", "sync_folder"]
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_OURS: Final = re.compile(rf"{_DIGEST.pattern}|part\.")
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -54,20 +55,32 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Keep content, pin it, and return its digest once it is on the disk."""
         sha256 = hashlib.sha256(data).hexdigest()
-        with self._lock:
-            self.pins[sha256] += 1
+        self._pin(sha256)
         path = self.folder / sha256
         try:
-            self._make_folder()
+            self.make_folder()
             if not path.is_file():
                 self._write(path, data)
         except OSError as error:
             self.unpin([sha256])
-            raise LedgerError(
-                f"cannot keep {len(data)} bytes in {self.folder}: {error.strerror}; free some space or "
-                "make the folder writable"
-            ) from None
+            raise self.unkept(len(data), error) from None
         return sha256
+
+    def name(self, file: _NewFile, sha256: str) -> None:
+        """Keep a file that was written piece by piece, and pin it."""
+        self._pin(sha256)
+        try:
+            file.publish(self.folder / sha256)
+        except OSError:
+            self.unpin([sha256])
+            raise
+
+    def unkept(self, size: int, error: OSError) -> LedgerError:
+        """Return the error for content that could not be written."""
+        return LedgerError(
+            f"cannot keep {size} bytes in {self.folder}: {error.strerror}; free some space or "
+            "make the folder writable"
+        )
 
     def find(self, sha256: str) -> Path:
         """Return the file of kept content; raise `LedgerError` where there is none."""
@@ -85,38 +98,104 @@ class Blobs:
         """Remove content that no job needs, unless it is pinned."""
         with self._lock:
             if sha256 not in self.pins:
-                self._remove(self.folder / sha256)
+                _remove(self.folder / sha256)
 
     def sweep(self, needed: Collection[str]) -> None:
         """Remove what a dead process left behind: half-written files and content no job needs."""
         with contextlib.suppress(OSError):
             for path in list(self.folder.iterdir()):
-                if path.name not in needed and _DIGEST.match(path.name):
-                    self._remove(path)
+                if path.name not in needed and _OURS.match(path.name):
+                    _remove(path)
 
-    def _make_folder(self) -> None:
+    def make_folder(self) -> None:
+        """Make the folder, for its owner's eyes only."""
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700)
             sync_folder(self.folder.parent)
         self.folder.chmod(0o700)
 
+    def _pin(self, sha256: str) -> None:
+        with self._lock:
+            self.pins[sha256] += 1
+
     def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        file = _NewFile(path.parent)
         try:
-            with os.fdopen(os.open(part, _NEW_FILE, 0o600), "wb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            sync_folder(path.parent)
+            file.write([data])
+            file.publish(path)
         except BaseException:
-            self._remove(part)
+            file.remove()
             raise
 
-    def _remove(self, path: Path) -> None:
-        with contextlib.suppress(OSError):  # the next sweep tries again
-            path.unlink()
+
+class _NewFile:
+    """A file in the folder that does not have the name of its content yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / f"part.{secrets.token_hex(8)}"
+        self._file = os.fdopen(os.open(self._path, _NEW_FILE, 0o600), "wb")
+        os.fchmod(self._file.fileno(), 0o600)
+
+    def write(self, pieces: Sequence[bytes]) -> None:
+        self._file.writelines(pieces)
+
+    def publish(self, path: Path) -> None:
+        """Give the file its name, durably."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._path.replace(path)
+        sync_folder(path.parent)
+
+    def remove(self) -> None:
+        """Remove the file unless it has its name; idempotent."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        _remove(self._path)
+
+
+class NewBlob:
+    """Content that is kept piece by piece; all of it blocks."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._file: _NewFile | None = None
+
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Append pieces; the file is made with the first."""
+        for piece in pieces:
+            self._digest.update(piece)
+            self._size += len(piece)
+        try:
+            if self._file is None:
+                self._blobs.make_folder()
+                self._file = _NewFile(self._blobs.folder)
+            self._file.write(pieces)
+        except OSError as error:
+            raise self._blobs.unkept(self._size, error) from None
+
+    def keep(self) -> str:
+        """Keep what was written, pin it, and return its digest once it is on the disk."""
+        self.write([])
+        sha256 = self._digest.hexdigest()
+        assert self._file is not None
+        try:
+            self._blobs.name(self._file, sha256)
+        except OSError as error:
+            raise self._blobs.unkept(self._size, error) from None
+        return sha256
+
+    def discard(self) -> None:
+        """Forget what was written unless it is kept; idempotent."""
+        if self._file is not None:
+            self._file.remove()
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # the next sweep tries again
+        path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

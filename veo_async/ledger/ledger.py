@@ -10,7 +10,31 @@ from veo_async.engine.lifecycle import State
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
 from veo_async.models import JobId
 
-__all__ = ["Ledger"]
+__all__ = ["ContentWriter", "Ledger"]
+
+
+class ContentWriter(Protocol):
+    """Content that is kept while it arrives, so that memory never holds the whole."""
+
+    async def write(self, data: bytes) -> None:
+        """Append the next piece.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        ...
+
+    async def keep(self) -> str:
+        """Keep what was written, as `Ledger.keep` does, and return its SHA-256.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        ...
+
+    async def discard(self) -> None:
+        """Forget what was written unless it was kept; idempotent."""
+        ...
 
 
 class Ledger(Protocol):
@@ -74,6 +98,14 @@ class Ledger(Protocol):
 
     async def keep(self, data: bytes) -> str:
         """Keep content (request media, a video that came inside an answer) and return its SHA-256."""
+        ...
+
+    def writer(self) -> ContentWriter:
+        """Return where content goes piece by piece; `discard` it unless it was kept."""
+        ...
+
+    async def release(self, sha256: str) -> None:
+        """Let go of content that was kept and that no job will name."""
         ...
 
     async def content(self, sha256: str) -> bytes | Path:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from veo_async.engine.lifecycle import State
 from veo_async.errors import LedgerError
 from veo_async.ledger.blobs import Pins, absent
+from veo_async.ledger.ledger import ContentWriter
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
 from veo_async.ledger.rules import crashed, moved, name_taken, needed, no_such_job, same_job
 from veo_async.models import JobId
@@ -72,6 +74,8 @@ class MemoryLedger:
             owner = self._by_operation.setdefault((after.provider, after.operation), after.id)
             if owner != after.id:
                 raise name_taken(before, after.operation)
+        if before.idempotency_key is not None and after.idempotency_key is None:
+            del self._by_key[before.idempotency_key]
         self._jobs[after.id] = after
         record = MoveRecord(job_id=after.id, move=change.move, at=change.at)
         self._moves.setdefault(after.id, []).append(record)
@@ -100,9 +104,16 @@ class MemoryLedger:
             digest.update(memoryview(data)[start : start + _CHUNK_BYTES])
             await asyncio.sleep(0)  # a long video must not stop the loop for long
         sha256 = digest.hexdigest()
-        self._pins[sha256] += 1
-        self._content[sha256] = data
+        self._put_content(sha256, data)
         return sha256
+
+    def writer(self) -> ContentWriter:
+        """Return where content goes piece by piece."""
+        return _MemoryWriter(self._put_content)
+
+    async def release(self, sha256: str) -> None:
+        """Let go of content that no job will name."""
+        self._release([sha256])
 
     async def content(self, sha256: str) -> bytes | Path:
         """Return kept content."""
@@ -124,6 +135,10 @@ class MemoryLedger:
     async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
         """Return every move of a job, oldest first."""
         return tuple(self._moves.get(job_id, ()))
+
+    def _put_content(self, sha256: str, data: bytes) -> None:
+        self._pins[sha256] += 1
+        self._content[sha256] = data
 
     def _standing(self, record: JobRecord) -> JobRecord | None:
         """Return the job that has the record's key or operation already."""
@@ -173,3 +188,23 @@ class MemoryLedger:
         if not self._needed_by.get(sha256) and sha256 not in self._pins:
             self._needed_by.pop(sha256, None)
             self._content.pop(sha256, None)
+
+
+class _MemoryWriter:
+    def __init__(self, put: Callable[[str, bytes], None]) -> None:
+        self._put = put
+        self._digest = hashlib.sha256()
+        # It hands its bytes over without copying them, which for a long video would stop the loop.
+        self._buffer = BytesIO()
+
+    async def write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._buffer.write(data)
+
+    async def keep(self) -> str:
+        sha256 = self._digest.hexdigest()
+        self._put(sha256, self._buffer.getvalue())
+        return sha256
+
+    async def discard(self) -> None:
+        self._buffer.close()

@@ -30,6 +30,8 @@ def moved(record: JobRecord, change: Change) -> JobRecord:
     return evolve(
         record,
         state=state,
+        # A withdrawn job gives its key back: asked for again, the request is a new job.
+        idempotency_key=None if change.move is Move.TAKEN_BACK else record.idempotency_key,
         operation=_name(record, change),
         # A job that is queued again or adopted is no longer unknown or refused.
         outcome=None if state in (State.QUEUED, State.ARMED, State.RUNNING) else change.outcome,

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, LedgerError
-from veo_async.ledger.blobs import Blobs
+from veo_async.ledger.blobs import Blobs, NewBlob
+from veo_async.ledger.ledger import ContentWriter
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
 from veo_async.ledger.sqlite_store import Store
 from veo_async.ledger.sqlite_thread import LedgerFile, beside
@@ -20,6 +21,9 @@ from veo_async.models import JobId
 __all__ = ["SqliteLedger"]
 
 T = TypeVar("T")
+
+_BATCH_BYTES: Final = 1 << 20
+"""Written at once: less would cost more in changes of thread than in writing."""
 
 
 class SqliteLedger:
@@ -119,11 +123,15 @@ class SqliteLedger:
         Raises:
             LedgerError: It could not be written.
         """
-        self._check(writes=True)
-        if self._keeper is None:
-            self._keeper = Worker("veo-ledger-media")
-            self._keeper.start()
-        return await self._keeper.call(partial(self._blobs.put, data))
+        return await self._media_worker().call(partial(self._blobs.put, data))
+
+    def writer(self) -> ContentWriter:
+        """Return where content goes piece by piece."""
+        return _SqliteWriter(self._media_worker(), NewBlob(self._blobs))
+
+    async def release(self, sha256: str) -> None:
+        """Let go of content that was kept and that no job will name."""
+        await self._write(lambda store: store.release(sha256))
 
     async def content(self, sha256: str) -> bytes | Path:
         """Return the file of kept content.
@@ -148,6 +156,13 @@ class SqliteLedger:
     def _new_file(self) -> LedgerFile:
         return LedgerFile(self.path, self._blobs, read_only=self._read_only)
 
+    def _media_worker(self) -> Worker:
+        self._check(writes=True)
+        if self._keeper is None:
+            self._keeper = Worker("veo-ledger-media")
+            self._keeper.start()
+        return self._keeper
+
     def _check(self, *, writes: bool) -> Worker:
         if self._writer is None or not self._ready:
             raise LedgerError(f"ledger {self.path} is not open: await its open() first")
@@ -161,3 +176,30 @@ class SqliteLedger:
     async def _read(self, do: Callable[[Store], T]) -> T:
         # Behind the writes in the same queue: what was written is what is read.
         return await self._check(writes=False).call(lambda: do(self._file.store))
+
+
+class _SqliteWriter:
+    """Hands pieces to the thread that keeps media; what was asked for last is done last."""
+
+    def __init__(self, worker: Worker, blob: NewBlob) -> None:
+        self._worker = worker
+        self._blob = blob
+        self._batch: list[bytes] = []
+        self._batched_bytes = 0
+
+    async def write(self, data: bytes) -> None:
+        self._batch.append(data)
+        self._batched_bytes += len(data)
+        if self._batched_bytes >= _BATCH_BYTES:
+            await self._flush()
+
+    async def keep(self) -> str:
+        await self._flush()
+        return await self._worker.call(self._blob.keep)
+
+    async def discard(self) -> None:
+        await self._worker.call(self._blob.discard)
+
+    async def _flush(self) -> None:
+        batch, self._batch, self._batched_bytes = self._batch, [], 0
+        await self._worker.call(partial(self._blob.write, batch))

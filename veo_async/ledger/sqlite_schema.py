@@ -75,7 +75,10 @@ _SCHEMA: Final = (
     ) WITHOUT ROWID""",
 )
 
-MUTABLE: Final = ("state", "operation", "outcome", "attempts", "armed_at", "accepted_at", "finished_at")
+MUTABLE: Final = (
+    *("state", "idempotency_key", "operation", "outcome", "attempts"),
+    *("armed_at", "accepted_at", "finished_at"),
+)
 """The columns that a change may touch; the move itself is added to the text in `moves`."""
 
 COLUMNS: Final = (

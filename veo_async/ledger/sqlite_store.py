@@ -110,6 +110,11 @@ class Store:
         rows = self._connection.execute(f"{_SELECT} {where}", [name.value for name in names])
         return [job_of(row) for row in rows]
 
+    def release(self, sha256: str) -> None:
+        """Let go of content that no job will name, once this is committed."""
+        self._named.append(sha256)
+        self._loosened.add(sha256)
+
     def add_file(self, record: FileRecord) -> None:
         """Record a stored video."""
         if record.job_id not in self._live and self.get(record.job_id) is None:
@@ -172,6 +177,7 @@ class Store:
     def _update(self, before: JobRecord, after: JobRecord, change: Change) -> None:
         values = (
             after.state.value,
+            after.idempotency_key,
             after.operation,
             outcome_text(after),
             after.attempts,

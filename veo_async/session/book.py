@@ -10,7 +10,7 @@ from veo_async.engine.lifecycle import State
 from veo_async.errors import VeoError
 from veo_async.job import Job, JobHost
 from veo_async.ledger.records import JobRecord
-from veo_async.models import JobId
+from veo_async.models import JobId, VideoRequest
 
 __all__ = ["Book"]
 
@@ -68,6 +68,10 @@ class Book:
     def waiting_for(self, key: OperationKey) -> tuple[Job, ...]:
         """Return the jobs that wait for an operation."""
         return tuple(self._by_operation.get(key, ()))
+
+    def request_of(self, key: OperationKey) -> VideoRequest | None:
+        """Return what an operation was submitted with; None where this session does not know it."""
+        return next((job.request for job in self.waiting_for(key) if job.request is not None), None)
 
     def resolved(self, key: OperationKey) -> None:
         """Note that an operation is decided."""

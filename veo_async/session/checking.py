@@ -10,6 +10,7 @@ from contextlib import suppress
 from veo_async.answers import CheckAnswer, Lost, NotSent, RefusalKind, Refused
 from veo_async.engine.events import Check, CheckEnded, Event, OperationKey
 from veo_async.errors import ConfigurationError
+from veo_async.models import VideoRequest
 from veo_async.providers import Provider
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 
@@ -28,8 +29,10 @@ class Checker:
         transport: Transport,
         post: Callable[[Event], None],
         spawn: Callable[..., object],
+        request_of: Callable[[OperationKey], VideoRequest | None],
     ) -> None:
         self._provider = provider
+        self._request_of = request_of
         self._transport = transport
         self._post = post
         self._spawn = spawn
@@ -63,7 +66,7 @@ class Checker:
         answer, sent_at = await self._exchange(operation)
         if self._provider.refreshable and _is_key_refused(answer):
             with suppress(ConfigurationError):  # then the refusal stands
-                await self._provider.authorization(refresh=True)
+                await self._provider.authorization(refresh=True, sent_at=sent_at)
                 answer, sent_at = await self._exchange(operation)
         return answer, sent_at
 
@@ -79,7 +82,8 @@ class Checker:
         except LostFailure as failure:
             lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
             return lost, asyncio.get_running_loop().time()
-        return dialect.read_check(response, operation), response.sent_at
+        request = self._request_of(OperationKey(self._provider.name, operation))
+        return dialect.read_check(response, operation, request), response.sent_at
 
 
 def _is_key_refused(answer: object) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
@@ -76,8 +77,9 @@ class Delivery:
                     yield chunk
                 return
             candidates = self._provider.dialect.download(video.uri)
-            async for chunk in stream_video(self._transport, candidates, policy=self._policy):
-                yield chunk
+            async with aclosing(stream_video(self._transport, candidates, policy=self._policy)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def _content(self, video: Video) -> bytes | Path:
         if video.data is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -21,6 +22,9 @@ from veo_async.session.ongoing import Ongoing
 from veo_async.session.submitting import profile_of
 
 __all__ = ["Resolver"]
+
+ASK_AGAIN_S = 30.0
+"""A ledger that fails is not asked to record the same thing in a tight loop."""
 
 _LOG = logging.getLogger("veo_async")
 
@@ -108,4 +112,5 @@ class Resolver:
                 told = error.fresh()
                 told.billed = "unknown"
                 job.tell(told)
-                self._post(OperationOpened(key_of(job.record), profile_of(job.record), restored=True))
+                again = OperationOpened(key_of(job.record), profile_of(job.record), restored=True)
+                asyncio.get_running_loop().call_later(ASK_AGAIN_S, self._post, again)

@@ -95,7 +95,7 @@ class Runtime:
         )
         spawn = self._supervisor.spawn
         self._resolver = Resolver(ledger, self.book, self.post, spawn)
-        self.checker = Checker(provider, self._transport, self.post, spawn)
+        self.checker = Checker(provider, self._transport, self.post, spawn, self.book.request_of)
         self._submitter = Submitter(
             provider, self._transport, ledger, self.book, retry, self.post, spawn, self._resolve_at_once
         )

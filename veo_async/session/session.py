@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from veo_async import catalog
 from veo_async.answers import CheckAnswer, Lost, NotSent
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, SessionClosedError, VeoError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VeoSession"]
 
+_LOG = logging.getLogger("veo_async")
 _RESUMABLE = (State.QUEUED, State.RUNNING, State.UNKNOWN)
 
 
@@ -86,6 +89,7 @@ class VeoSession:
         self._runtime: Runtime | None = None
         self._home: tuple[int, int, asyncio.AbstractEventLoop] | None = None
         self._is_open = False
+        self._advised: set[str] = set()
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────────────────
 
@@ -359,6 +363,7 @@ class VeoSession:
 
     async def _take_in_now(self, request: VideoRequest) -> Job:
         record = await take_in(request, self.provider, self._ledger)
+        self._advise(request, record.model)
         runtime = self._open_runtime()
         self._budget.update(job.record for job in runtime.book)
         self._budget.reserve(record)
@@ -370,6 +375,14 @@ class VeoSession:
             if kept_id != record.id:
                 self._budget.release(record.id)
         return runtime.take_up([kept], self)[0]
+
+    def _advise(self, request: VideoRequest, model: str) -> None:
+        """Log what the catalogue doubts, once a session; gateways differ, so nothing is refused."""
+        for problem in catalog.warnings(request, model, self.provider.family):
+            text = f"{problem.field}: {problem.message}"
+            if text not in self._advised:
+                self._advised.add(text)
+                _LOG.warning("%s may not take this: %s", self.provider.name, text)
 
     def _foreign_record(self, token_or_operation: str, model: str | None) -> JobRecord:
         provider = self.provider
@@ -384,7 +397,7 @@ class VeoSession:
         else:
             known_model = None if model is None else provider.model_name(model)
             operation = provider.dialect.operation_name(token_or_operation, known_model)
-            model = provider.dialect.model_of(operation)
+            model = provider.dialect.model_of(operation) or known_model or ""
         now = time.time()
         return JobRecord(
             id=JobId(str(uuid.uuid4())),

@@ -77,6 +77,7 @@ class Submitter:
         self._ongoing = Ongoing()
         self._is_closing = False
         self._duration_as_string = False
+        self._renewed_for: set[JobId] = set()
         self.ledger_error: LedgerError | None = None
         """Why nothing is sent: a submit could not be recorded before its first byte."""
         self.sent = 0
@@ -100,7 +101,11 @@ class Submitter:
     async def _run(self, job: Job) -> None:
         with self._ongoing.ending():
             attempt = await self._attempt(job)
-            self._post(*await self._settle(job, attempt))
+            events = await self._settle(job, attempt)
+            stale = await self._stale_key(job, attempt)
+            if stale is not None:
+                events = [SubmitEnded(job.id, stale, attempt.sent_at, again=True)]
+            self._post(*events)
 
     async def _attempt(self, job: Job) -> _Attempt:
         """Send a job once and read the answer; whether it was sent is told by the ARM mark alone."""
@@ -162,6 +167,26 @@ class Submitter:
             if answer.finished is not None:
                 self._finish(job, answer)
         return events
+
+    async def _stale_key(self, job: Job, attempt: _Attempt) -> Refused | None:
+        """Return the refusal of a key in place of which there is a new one now.
+
+        It is asked for once a job, and after the refusal is on record: that proves that nothing was started
+        (faults §2.2), so the job waits in the queue meanwhile.
+        """
+        answer = attempt.answer
+        was_renewed = job.id in self._renewed_for
+        self._renewed_for.discard(job.id)
+        if not isinstance(answer, Refused) or answer.kind is not RefusalKind.AUTHENTICATION:
+            return None
+        if was_renewed or not self._provider.refreshable:
+            return None
+        try:
+            await self._provider.authorization(refresh=True, sent_at=attempt.sent_at)
+        except ConfigurationError:  # then the refusal stands
+            return None
+        self._renewed_for.add(job.id)
+        return evolve(answer, kind=RefusalKind.STALE_KEY)
 
     def _move(self, job: Job, answer: SubmitAnswer | Lost) -> Move:
         move = submit_move(answer, self._retry)

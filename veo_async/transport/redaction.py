@@ -42,6 +42,7 @@ class Redactor:
     def __init__(self) -> None:
         self._credential: Mapping[str, str] = {}
         self._secrets: tuple[str, ...] = ()
+        self._encoded: tuple[bytes, ...] = ()
 
     def learn(self, credential: Mapping[str, str]) -> None:
         """Take the headers of the current credential, as in "Authorization: Bearer abc"."""
@@ -52,12 +53,20 @@ class Redactor:
         # A former credential is a secret still: an answer to it may be on its way.
         self._secrets += tuple(word for word in words if len(word) >= _SHORTEST_SECRET)
         self._secrets = self._secrets[-_REMEMBERED:]
+        self._encoded = tuple(secret.encode() for secret in self._secrets)
 
     def clean(self, text: str) -> str:
         """Return `text` without any known credential."""
         for secret in self._secrets:
             text = text.replace(secret, _MASK)
         return text
+
+    def clean_bytes(self, data: bytes) -> bytes:
+        """Return `data` without any known credential, so that no answer that is kept or shown has one."""
+        for secret in self._encoded:
+            if secret in data:
+                data = data.replace(secret, _MASK.encode())
+        return data
 
     def excerpt(self, data: bytes, limit: int = MAX_TEXT) -> str:
         """Return the start of `data` as text that may be shown."""

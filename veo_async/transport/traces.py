@@ -28,7 +28,7 @@ class TraceEvent:
     status: int | None
     """None when no answer came."""
     elapsed: float
-    """Seconds from the start, waiting for a free connection included, to the last byte."""
+    """Seconds from connecting to the last byte."""
     sent_bytes: int
     """Length of the request's body."""
     received_bytes: int

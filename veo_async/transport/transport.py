@@ -284,8 +284,12 @@ class Transport:
             finally:
                 if not answer.closed:
                     answer.close()
-            headers = lower_headers(answer)
-            outcome = Response(status=answer.status, headers=headers, body=data, sent_at=journey.ready_at)
+            outcome = Response(
+                status=answer.status,
+                headers=lower_headers(answer),
+                body=self._redactor.clean_bytes(data),
+                sent_at=journey.ready_at,
+            )
         except Exception as error:  # noqa: BLE001  # whatever aiohttp raises, none of it may leave
             outcome = self._failure(error, journey, kept)
         finally:
@@ -319,7 +323,7 @@ class Transport:
         return answer
 
     async def _headers(self, request: Request) -> Mapping[str, str]:
-        if not self.owns(request.url):
+        if request.keyless or not self.owns(request.url):
             return request.headers
         credential = await self._authorization(False)
         self._redactor.learn(credential)
