@@ -186,7 +186,7 @@ class QuotaExhaustedError(RejectedError):
 class OutcomeUnknownError(SubmitError):
     """The request may have reached the provider and no readable answer came back.
 
-    It is never sent again by itself. `veo-async audit` lists such jobs.
+    It is never sent again by itself. `veo-async jobs --state unknown` lists such jobs.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ class Job:
         self._record = record
         self._history = [JobEvent(record.state, record.accepted_at or record.created_at)]
         self._waiters: list[asyncio.Future[None]] | None = None
-        self.handles = 0
+        self.handles: int = 0
         """How many callers hold the job: one that gives up withdraws it only when no other does."""
         self.trouble: VeoError | None = None
         """What keeps this one job from going on, until it is final."""

@@ -23,11 +23,11 @@ class Mp4Walker:
         self._header = bytearray()
         self._left = 0
         self._types: set[bytes] = set()
-        self.size = 0
+        self.size: int = 0
         """How many bytes came."""
-        self.open_ended = False
+        self.open_ended: bool = False
         """True once a box came that reaches to the end of the file, wherever that is."""
-        self.broken = False
+        self.broken: bool = False
         """True once a box's size cannot be."""
         self.starts_with_ftyp: bool | None = None
         """Whether the first box says that this is an MP4 file; None until eight bytes came."""

@@ -529,6 +529,7 @@ class Provider:
         *,
         provider: str | None = None,
         base_url: str | None = None,
+        status_base_url: str | None = None,
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Provider:
@@ -541,6 +542,7 @@ class Provider:
         Args:
             provider: Instead of `VEO_PROVIDER`.
             base_url: Instead of `VEO_BASE_URL`.
+            status_base_url: Where operations are checked; None: where the provider says.
             limits: Rates, and how much runs at once.
             environ: Instead of the process's environment.
 
@@ -558,18 +560,30 @@ class Provider:
                 # Of nobody knows whose key: Google gets it only where it is named as the one it is for.
                 token=(env.get("VEO_API_KEY") or None) if given else None,
                 base_url=base_url,
+                status_base_url=status_base_url,
                 limits=limits,
             )
         api_key = _key(name, env)
         if name == "gptproto":
-            return cls.gptproto(api_key=api_key, base_url=base_url or _GPTPROTO, limits=limits)
+            return cls.gptproto(
+                api_key=api_key,
+                base_url=base_url or _GPTPROTO,
+                status_base_url=status_base_url,
+                limits=limits,
+            )
         if name in PRESETS:
-            return cls._at(preset(name), api_key=api_key, base_url=base_url, limits=limits)
+            return cls._at(
+                preset(name),
+                api_key=api_key,
+                base_url=base_url,
+                status_base_url=status_base_url,
+                limits=limits,
+            )
         if base_url is None:
             raise ConfigurationError(
                 "VEO_BASE_URL is not set: the Gemini format has no host of its own, Google's serves no videos"
             )
-        return cls.gemini(api_key=api_key, base_url=base_url, limits=limits)
+        return cls.gemini(api_key=api_key, base_url=base_url, status_base_url=status_base_url, limits=limits)
 
     def model_name(self, model: str | None) -> str:
         """Return this service's own name for an alias; None: the default; any other name passes."""

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from veo_async.models import Media
 
-__all__ = ["MAX_ANSWER_BYTES", "MAX_INLINE_BYTES", "Base64Media", "Part", "Request", "Response"]
+__all__ = ["MAX_ANSWER_BYTES", "MAX_INLINE_BYTES", "NO_PARTS", "Base64Media", "Part", "Request", "Response"]
 
 MAX_ANSWER_BYTES = 1 << 20
 """Largest answer read without videos in it."""
@@ -58,7 +58,7 @@ class Part:
     """Length of the content in bytes."""
 
 
-_NO_PARTS: Mapping[str, Part] = MappingProxyType({})
+NO_PARTS: Mapping[str, Part] = MappingProxyType({})
 
 
 @frozen(kw_only=True)
@@ -69,7 +69,7 @@ class Response:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = field(repr=lambda body: f"<{len(body)} bytes>")
-    parts: Mapping[str, Part] = _NO_PARTS
+    parts: Mapping[str, Part] = NO_PARTS
     """What was cut out of `body`, by the text that stands in its place: no server can guess that text."""
     sent_at: float = 0.0
     """Monotonic instant at which the connection was ready and the request began to leave."""

@@ -47,6 +47,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Wait for the threads in real time: a time limit would pass at once here."""
+        await super().shutdown_default_executor()
+
 
 def ok(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from veo_async import (
     OperationStalledError,
     OutcomeUnknownError,
     ProtocolError,
+    Provider,
     RejectedError,
     SessionClosedError,
     Succeeded,
@@ -34,7 +36,7 @@ from veo_async.models import Failed, Rejected, Unknown, Withdrawn
 from veo_async.transport import NotSentFailure
 from veo_async.wire import Request
 
-from .script import MODEL, ScriptedTransport, accepted, done, lost, ok, operation_of, running
+from .script import KEY, MODEL, ScriptedTransport, accepted, done, lost, ok, operation_of, running
 
 pytestmark = pytest.mark.anyio
 Make = Callable[..., VeoSession]
@@ -469,6 +471,33 @@ async def test_max_cost_holds(session: Make, wire: ScriptedTransport) -> None:
         with pytest.raises(BudgetExceededError, match="max_cost"):
             await veo.enqueue(BOAT)
     assert len(wire.sent) == 3
+
+
+async def test_max_cost_counts_a_job_once_however_often_it_is_asked_for(
+    session: Make, wire: ScriptedTransport, tmp_path: Path
+) -> None:
+    """Three clips of $0.80 fit into $2.40, and the same keys again in a later session are no new cost."""
+    requests = [VideoRequest(f"boat {i}", idempotency_key=f"k{i}") for i in range(3)]
+    for _ in range(2):
+        async with session(max_cost=2.40, ledger=tmp_path / "jobs.db") as veo:
+            for request in requests:
+                await veo.enqueue(request)
+            with pytest.raises(BudgetExceededError):
+                await veo.enqueue(BOAT)
+
+
+async def test_a_key_of_another_providers_job_is_refused(
+    session: Make, wire: ScriptedTransport, tmp_path: Path
+) -> None:
+    """The job is left to a session with its own provider."""
+    request = VideoRequest("boat", idempotency_key="k")
+    async with session(ledger=tmp_path / "jobs.db") as veo:
+        await veo.enqueue(request)
+    elsewhere = Provider.gptproto(api_key=KEY)
+    async with VeoSession(elsewhere, ledger=tmp_path / "jobs.db") as veo:
+        with pytest.raises(InvalidRequestError, match=r"gateway\.example") as raised:
+            await veo.enqueue(request)
+    assert raised.value.reason == "key_reuse"
 
 
 async def test_the_same_idempotency_key_is_the_same_job(session: Make, wire: ScriptedTransport) -> None:

@@ -55,7 +55,7 @@ _OUTPUT = Output()
 _REQUEST = RequestFlags()
 _EMULATE = EmulateFlags()
 
-app = App(
+app: App = App(
     name="veo-async",
     version=__version__,
     help=(

@@ -14,11 +14,8 @@ import attrs
 from attrs import frozen
 
 from veo_async.cli.flags import Brakes, EmulatorFlags, ProviderFlags
-from veo_async.dialects.gemini import GeminiDialect
-from veo_async.dialects.vertex import VertexDialect
 from veo_async.errors import ConfigurationError
 from veo_async.options import Limits, PollPolicy, Rate
-from veo_async.origins import read_base_url
 from veo_async.providers import Provider
 
 __all__ = ["EMULATOR", "Backend", "limits_of", "look_of", "open_backend", "provider_of"]
@@ -84,7 +81,7 @@ async def open_backend(
 def _refuse_emulator_flags(flags: ProviderFlags) -> None:
     given = [
         name
-        for name in ("base_url", "status_base_url", "key_file", "project", "location")
+        for name in ("provider_file", "base_url", "status_base_url", "key_file", "project", "location")
         if getattr(flags, name)
     ]
     if given:
@@ -128,18 +125,38 @@ def provider_of(flags: ProviderFlags, brakes: Brakes) -> Provider:
         ConfigurationError: something must be set differently; says what.
     """
     try:
-        provider = Provider.from_env(
-            provider=flags.provider,
-            base_url=flags.base_url,
-            limits=limits_of(brakes),
-            environ=_environment(flags),
-        )
+        provider = _described(flags, brakes) if flags.provider_file else _named(flags, brakes)
     except ConfigurationError as error:
         raise ConfigurationError(f"{error.message}{_hint(flags, error)}") from None
     cloud = [name for name in ("project", "location") if getattr(flags, name) is not None]
     if cloud and provider.family != "vertex":
         raise ConfigurationError(f"--{cloud[0]} is for Vertex AI; {provider.name} takes none")
-    return _with_status_origin(provider, flags.status_base_url)
+    return provider
+
+
+def _named(flags: ProviderFlags, brakes: Brakes) -> Provider:
+    """Return a provider of the package's."""
+    return Provider.from_env(
+        provider=flags.provider,
+        base_url=flags.base_url,
+        status_base_url=flags.status_base_url,
+        limits=limits_of(brakes),
+        environ=_environment(flags),
+    )
+
+
+def _described(flags: ProviderFlags, brakes: Brakes) -> Provider:
+    """Return the gateway that a file describes."""
+    assert flags.provider_file is not None
+    if flags.provider is not None:
+        raise ConfigurationError("--provider and --provider-file exclude each other: give one of them")
+    return Provider.from_file(
+        flags.provider_file,
+        api_key=None if flags.key_file is None else _key_in(flags.key_file),
+        base_url=flags.base_url,
+        status_base_url=flags.status_base_url,
+        limits=limits_of(brakes),
+    )
 
 
 def _environment(flags: ProviderFlags) -> dict[str, str]:
@@ -165,20 +182,6 @@ def _hint(flags: ProviderFlags, error: ConfigurationError) -> str:
     if flags.base_url is not None and "key" in error.message:
         return "; a service on this machine wants a key, too: `veo-async emulate` prints its own"
     return "; or try it without any key: --provider emulator" if "key" in error.message else ""
-
-
-def _with_status_origin(provider: Provider, status_base_url: str | None) -> Provider:
-    dialect = provider.dialect
-    if status_base_url is None:
-        return provider
-    if not isinstance(dialect, GeminiDialect | VertexDialect):
-        raise ConfigurationError(
-            f"--status-base-url: {provider.name} checks operations where it takes requests"
-        )
-    status = read_base_url(status_base_url, "--status-base-url", dialect.version)
-    return attrs.evolve(
-        provider, status_base_url=status, dialect=attrs.evolve(dialect, status_base_url=status)
-    )
 
 
 def limits_of(brakes: Brakes) -> Limits:

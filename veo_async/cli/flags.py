@@ -9,6 +9,8 @@ from attrs import frozen
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from veo_async.providers import NAMES
+
 __all__ = [
     "Brakes",
     "EmulateFlags",
@@ -29,13 +31,18 @@ _AT_LEAST_ZERO = Parameter(validator=Number(gte=0))
 _SHARE = Parameter(validator=Number(gte=0, lte=1))
 
 
+_PROVIDERS = f"{', '.join(NAMES)}, or emulator: in this process, without key and cost. [env: VEO_PROVIDER]"
+
+
 @Parameter(name="*", group=_PROVIDER)
 @frozen(kw_only=True)
 class ProviderFlags:
     """Who makes the videos. The key comes from the environment or a file, never from a flag."""
 
-    provider: str | None = None
-    """gptproto, gemini, vertex, or emulator: in this process, without key and cost. [env: VEO_PROVIDER]"""
+    provider: Annotated[str | None, Parameter(help=_PROVIDERS)] = None
+    """One of `NAMES`, or emulator."""
+    provider_file: Path | None = None
+    """TOML file that describes a gateway of a known shape, instead of --provider."""
     model: str | None = None
     """An alias (veo-3.1-fast, veo-3.1, …) or the provider's own name, for requests that name none."""
     base_url: str | None = None

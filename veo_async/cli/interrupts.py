@@ -18,9 +18,9 @@ class Interrupts:
     """Turns signals into events of the running loop, between `with` and its end."""
 
     def __init__(self) -> None:
-        self.first = asyncio.Event()
+        self.first: asyncio.Event = asyncio.Event()
         """Set once: take nothing new, bring what was begun to a safe place."""
-        self.second = asyncio.Event()
+        self.second: asyncio.Event = asyncio.Event()
         """Set when the first was not enough."""
 
     def __enter__(self) -> Self:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from veo_async.answers import Empty, Finished, Running
@@ -25,7 +24,7 @@ from veo_async.dialects.fields import JsonObject
 from veo_async.dialects.refusals import ErrorBody, read_error
 from veo_async.errors import ProtocolError
 from veo_async.models import Failed, Filtered, Result, Succeeded, Video
-from veo_async.wire import Part
+from veo_async.wire import NO_PARTS, Part
 
 __all__ = ["failed", "is_operation", "read_operation"]
 
@@ -37,7 +36,6 @@ _CHUNK: Final = 4 * 64 * 1024
 """Characters decoded at once: decoding holds the interpreter's lock, in a thread just the same."""
 
 _Parts = Mapping[str, Part]
-_NO_PARTS: Final[_Parts] = MappingProxyType({})
 
 
 def is_operation(body: JsonObject) -> bool:
@@ -47,7 +45,7 @@ def is_operation(body: JsonObject) -> bool:
 
 
 def read_operation(
-    body: JsonObject, path: str = "$", *, parts: _Parts = _NO_PARTS
+    body: JsonObject, path: str = "$", *, parts: _Parts = NO_PARTS
 ) -> Running | Finished | Empty:
     """Return what an operation says of itself.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from veo_async.download.links import shown
@@ -45,9 +45,9 @@ class VideoBody:
         self._walker = Mp4Walker()
         self._waited = 0.0
         self._came = 0
-        self.length = fetched.length
+        self.length: int | None = fetched.length
         """What the answer says on its length, where it does."""
-        self.headers = fetched.headers
+        self.headers: Mapping[str, str] = fetched.headers
 
     def __aiter__(self) -> Self:
         return self

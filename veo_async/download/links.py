@@ -20,7 +20,10 @@ _HTTPS_PORT = 443
 _MAX_URL = 8192
 _NOT_PLAIN = re.compile(r"[^!-~]|[\\<>\"^`{|}]")
 _HOST = re.compile(r"(?i)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?\Z")
-_OTHER_SCHEMES = {"gs": "it names a Cloud Storage object; read it with Google's own tools"}
+_OTHER_SCHEMES = {
+    "gs": "it names an object in Cloud Storage; copy it with `gcloud storage cp`, or let rewrite_uri= of the "
+    "provider return a signed https:// link, or leave storage_uri out: then the video comes with the answer"
+}
 _INSIDE = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".onion")
 
 

@@ -41,7 +41,7 @@ _CREDENTIALS = frozenset({KEY_HEADER, "authorization", "proxy-authorization", "c
 _LARGEST_BODY_BYTES: Final = 64 * 2**20
 _SHUTDOWN_S: Final = 0.5
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Emulator:
@@ -149,14 +149,14 @@ class Emulator:
             download_prefix=download_prefix,
         )
         self._shapes = (gptproto_v3, unified, openai_videos)
-        self.key = keys[0]
+        self.key: str = keys[0]
         """The first of the accepted API keys."""
-        self.faults = Faults(seed)
+        self.faults: Faults = Faults(seed)
         """What shall go wrong, and when."""
-        self.requests = RequestLog()
+        self.requests: RequestLog = RequestLog()
         """Every request received."""
         self._service: Service | None = None
-        self.bill = Bill(lambda: () if self._service is None else self._service.jobs, clock)
+        self.bill: Bill = Bill(lambda: () if self._service is None else self._service.jobs, clock)
         """Every operation accepted."""
         self._running: _Running | None = None
 

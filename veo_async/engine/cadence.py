@@ -48,7 +48,7 @@ class Estimate:
         self._mean = math.log(policy.expected)
         self._square = policy.spread**2
         self._weight = PRIOR_WEIGHT
-        self.seen = 0.0
+        self.seen: float = 0.0
         """Weight of what was observed."""
 
     def learn(self, seconds: float) -> None:
@@ -124,7 +124,7 @@ class Course:
         self._policy = policy
         self._plan: Plan | None = None
         self._unplanned = 0
-        self.estimate = Estimate(policy)
+        self.estimate: Estimate = Estimate(policy)
 
     def next_gap(self, age: float) -> float:
         """Return the seconds until the next check of an operation that is `age` seconds old."""

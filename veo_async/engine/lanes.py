@@ -26,7 +26,7 @@ class Lane:
 
     def __init__(self, quota: Quota, rates: Sequence[Rate], policy: RetryPolicy, random: Random) -> None:
         self.quota = quota
-        self.pacer = Pacer(rates, max_hint=policy.max_hint)
+        self.pacer: Pacer = Pacer(rates, max_hint=policy.max_hint)
         self.pause: Pause | None = None
         """Announced; ends with `lift`."""
         self._policy = policy

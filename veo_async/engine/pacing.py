@@ -80,7 +80,7 @@ class Pacer:
         self._fell_at = -math.inf
         self._hinted_until = -math.inf
         self._held_until = -math.inf
-        self.grain = min(GRAIN_SHARE * rate.per for rate in rates)
+        self.grain: float = min(GRAIN_SHARE * rate.per for rate in rates)
         """Seconds to which instants of free slots may be rounded up."""
 
     @property

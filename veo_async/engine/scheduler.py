@@ -63,7 +63,7 @@ class PollScheduler:
         self._check_rate = min(rate.count / rate.per for rate in limits.checks)
         self._stopped_by_check: Pause | None = None
         self._now = -math.inf
-        self.late_answers = 0
+        self.late_answers: int = 0
         """Answers that were no news: doubled, foreign, or about a job that is gone."""
 
     def handle(self, *events: Event, now: float) -> Sequence[Action]:

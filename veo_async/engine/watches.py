@@ -83,7 +83,7 @@ class WatchList:
     """Watches by operation, the due ones first."""
 
     def __init__(self, policy: PollPolicy, retry: RetryPolicy, random: Random) -> None:
-        self.cadence = Cadence(policy)
+        self.cadence: Cadence = Cadence(policy)
         self._policy = policy
         self._retry = retry
         self._random = random

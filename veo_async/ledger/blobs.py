@@ -49,7 +49,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.pins = Pins()
+        self.pins: Pins = Pins()
         self._lock = threading.Lock()
 
     def put(self, data: bytes) -> str:

@@ -88,6 +88,10 @@ class Ledger(Protocol):
         """Return one job."""
         ...
 
+    async def keyed(self, idempotency_key: str) -> JobRecord | None:
+        """Return the job that stands under an idempotency key."""
+        ...
+
     async def find(self, provider: str, operation: str) -> JobRecord | None:
         """Return the job of an operation."""
         ...

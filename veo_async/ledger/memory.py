@@ -88,6 +88,11 @@ class MemoryLedger:
         """Return one job."""
         return self._jobs.get(job_id)
 
+    async def keyed(self, idempotency_key: str) -> JobRecord | None:
+        """Return the job that stands under an idempotency key."""
+        job_id = self._by_key.get(idempotency_key)
+        return None if job_id is None else self._jobs[job_id]
+
     async def find(self, provider: str, operation: str) -> JobRecord | None:
         """Return the job of an operation."""
         job_id = self._by_operation.get((provider, operation))

@@ -37,7 +37,7 @@ class SqliteLedger:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Name the ledger's file; nothing is touched before `open`, which makes it where it is missing."""
         # Two names of one file must find one lock.
-        self.path = Path(path).resolve()
+        self.path: Path = Path(path).resolve()
         self._read_only = False
         self._blobs = Blobs(beside(self.path, ".media"))
         self._file = self._new_file()
@@ -108,6 +108,10 @@ class SqliteLedger:
     async def get(self, job_id: JobId) -> JobRecord | None:
         """Return one job."""
         return await self._read(lambda store: store.get(job_id))
+
+    async def keyed(self, idempotency_key: str) -> JobRecord | None:
+        """Return the job that stands under an idempotency key."""
+        return await self._read(lambda store: store.keyed(idempotency_key))
 
     async def find(self, provider: str, operation: str) -> JobRecord | None:
         """Return the job of an operation."""

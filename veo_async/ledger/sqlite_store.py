@@ -99,6 +99,10 @@ class Store:
         """Return one job."""
         return self._one("WHERE id = ?", job_id)
 
+    def keyed(self, idempotency_key: str) -> JobRecord | None:
+        """Return the job that stands under an idempotency key."""
+        return self._one("WHERE idempotency_key = ?", idempotency_key)
+
     def find(self, provider: str, operation: str) -> JobRecord | None:
         """Return the job of an operation."""
         return self._one("WHERE provider = ? AND operation = ?", provider, operation)
@@ -160,7 +164,7 @@ class Store:
         """Return the job that has the record's key or operation already."""
         standing: JobRecord | None = None
         if record.idempotency_key is not None:
-            standing = self._one("WHERE idempotency_key = ?", record.idempotency_key)
+            standing = self.keyed(record.idempotency_key)
         if standing is None and record.operation is not None:
             standing = self.find(record.provider, record.operation)
         return None if standing is None else same_job(record, standing)

@@ -10,6 +10,9 @@ from veo_async.ledger.records import JobRecord
 
 __all__ = ["Budget"]
 
+A_CENT = 0.01
+"""Estimates are added up as floats, so a limit is met to half a cent."""
+
 _MAY_COST = frozenset(
     {State.QUEUED, State.ARMED, State.RUNNING, State.SUCCEEDED, State.EXPIRED, State.UNKNOWN}
 )
@@ -43,7 +46,7 @@ class Budget:
                 f"no price is known for model {record.model}, so max_cost cannot hold: leave it out, or "
                 "use a model of the catalogue"
             )
-        if self.spent + record.cost_estimate > self.limit:
+        if self.spent + record.cost_estimate > self.limit + A_CENT / 2:
             raise BudgetExceededError(
                 f"about ${record.cost_estimate:.2f} on top of ${self.spent:.2f} would pass "
                 f"max_cost=${self.limit:.2f}; nothing was sent. Raise max_cost to go on"

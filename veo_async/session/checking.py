@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from veo_async.answers import CheckAnswer, Lost, NotSent, RefusalKind, Refused
+from veo_async.answers import CheckAnswer, Finished, Lost, NotSent, RefusalKind, Refused
 from veo_async.engine.events import Check, CheckEnded, Event, OperationKey
-from veo_async.errors import ConfigurationError
-from veo_async.models import VideoRequest
+from veo_async.errors import ConfigurationError, LedgerError
+from veo_async.ledger.ledger import Ledger
+from veo_async.models import Succeeded
 from veo_async.providers import Provider
+from veo_async.session.book import Book
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 
 __all__ = ["CONNECTIONS", "Checker"]
@@ -29,16 +31,18 @@ class Checker:
         transport: Transport,
         post: Callable[[Event], None],
         spawn: Callable[..., object],
-        request_of: Callable[[OperationKey], VideoRequest | None],
+        book: Book,
+        ledger: Ledger,
     ) -> None:
         self._provider = provider
-        self._request_of = request_of
+        self._book = book
+        self._ledger = ledger
         self._transport = transport
         self._post = post
         self._spawn = spawn
         self._due: deque[OperationKey] = deque()
         self._workers = 0
-        self.sent = 0
+        self.sent: int = 0
         """Status checks sent so far."""
 
     def check(self, action: Check) -> None:
@@ -58,6 +62,8 @@ class Checker:
             while self._due:
                 key = self._due.popleft()
                 answer, sent_at = await self._ask(key.name)
+                if not self._book.waiting_for(key):
+                    await self._release(_kept_for(answer))
                 self._post(CheckEnded(key, answer, sent_at))
         finally:
             self._workers -= 1
@@ -82,8 +88,24 @@ class Checker:
         except LostFailure as failure:
             lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
             return lost, asyncio.get_running_loop().time()
-        request = self._request_of(OperationKey(self._provider.name, operation))
-        return dialect.read_check(response, operation, request), response.sent_at
+        request = self._book.request_of(OperationKey(self._provider.name, operation))
+        answer = dialect.read_check(response, operation, request)
+        if response.parts:
+            await self._release({part.sha256 for part in response.parts.values()} - _kept_for(answer))
+        return answer, response.sent_at
+
+    async def _release(self, digests: Collection[str]) -> None:
+        """Let go of what came inside an answer, where no job will name it."""
+        for sha256 in filter(None, digests):
+            with suppress(LedgerError):  # then the next opening of the ledger removes it
+                await self._ledger.release(sha256)
+
+
+def _kept_for(answer: object) -> set[str]:
+    """Return the digests of the videos that an answer brought with it."""
+    if not isinstance(answer, Finished) or not isinstance(answer.outcome, Succeeded):
+        return set()
+    return {video.sha256 for video in answer.outcome.result.videos if video.sha256 is not None}
 
 
 def _is_key_refused(answer: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
@@ -34,10 +35,10 @@ from veo_async.engine.events import (
 from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
 from veo_async.engine.scheduler import PollScheduler
 from veo_async.errors import LedgerError, OperationError, SessionClosedError, VeoError
-from veo_async.job import Cancelled, Job, JobHost
+from veo_async.job import Cancelled, Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import Change, JobRecord
-from veo_async.models import Media, Unknown, Withdrawn
+from veo_async.models import Media, Result, Unknown, Withdrawn
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.poller import Poller
 from veo_async.providers import Provider
@@ -73,7 +74,7 @@ class Runtime:
         self._timeouts = timeouts
         self._mode: ExitMode = "detach"
         self._promises: set[asyncio.Future[Any]] = set()
-        self.book = Book()
+        self.book: Book = Book()
         self.failure: BaseException | None = None
         """The bug that the session broke off by."""
         self.report: SessionReport | None = None
@@ -92,14 +93,15 @@ class Runtime:
             ssl=provider.ssl,
             trust_env=provider.trust_env,
             trace=trace,
+            part_store=ledger,
         )
         spawn = self._supervisor.spawn
         self._resolver = Resolver(ledger, self.book, self.post, spawn)
-        self.checker = Checker(provider, self._transport, self.post, spawn, self.book.request_of)
+        self.checker: Checker = Checker(provider, self._transport, self.post, spawn, self.book, ledger)
         self._submitter = Submitter(
             provider, self._transport, ledger, self.book, retry, self.post, spawn, self._resolve_at_once
         )
-        self.delivery = Delivery(provider, self._transport, ledger)
+        self.delivery: Delivery = Delivery(provider, self._transport, ledger)
         self._poller = Poller(
             self._scheduler,
             {
@@ -133,9 +135,9 @@ class Runtime:
         promise.add_done_callback(self._kept_promise)
         return promise
 
-    def take_up(self, records: Sequence[JobRecord], host: JobHost) -> list[Job]:
+    def take_up(self, records: Sequence[JobRecord]) -> list[Job]:
         """Return the jobs of the ledger's rows; running ones that are new to the session are checked."""
-        taken = [self.book.take_up(record, host) for record in records]
+        taken = [self.book.take_up(record, self) for record in records]
         self._watch([job for job, is_new in taken if is_new and job.state is State.RUNNING])
         return [job for job, _ in taken]
 
@@ -164,6 +166,18 @@ class Runtime:
             age = max(0.0, now - (job.record.accepted_at or now))
             key = self.book.open(job)
             self.post(OperationOpened(key, profile_of(job.record), age=age, restored=True))
+
+    def standstill(self, job: Job) -> VeoError | None:
+        """Return why waiting for `job` is of no use now; None when it goes on."""
+        return self.book.standstill(job)
+
+    async def save(
+        self, source: Result, target: str | os.PathLike[str], *, overwrite: bool = False
+    ) -> list[Path]:
+        """Store the videos of a job."""
+        if self.report is not None:
+            raise self._closed_error()
+        return await self.delivery.save_result(source, target, overwrite=overwrite)
 
     async def cancel(self, job: Job) -> Cancelled:
         """Withdraw a queued job, or stop waiting for a running one."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from veo_async import catalog
 from veo_async.answers import CheckAnswer, Lost, NotSent
 from veo_async.engine.lifecycle import State
-from veo_async.errors import ConfigurationError, SessionClosedError, VeoError
-from veo_async.job import Cancelled, Job
+from veo_async.errors import ConfigurationError, InvalidRequestError, SessionClosedError
+from veo_async.job import Job
 from veo_async.ledger import open_ledger
 from veo_async.ledger.records import FileRecord, JobRecord
 from veo_async.models import JobId, Result, Video, VideoRequest
@@ -263,7 +263,7 @@ class VeoSession:
         runtime = self._open_runtime()
         records = [self._foreign_record(operation, model) for operation in operations]
         known = await self._ledger.add_many(records)
-        return runtime.take_up(known, self)
+        return runtime.take_up(known)
 
     async def resume(self) -> list[Job]:
         """Take up the ledger's open jobs and return them: queued ones are sent, running ones checked.
@@ -276,7 +276,7 @@ class VeoSession:
         runtime = self._open_runtime()
         records = await self._ledger.select(_RESUMABLE)
         mine = [record for record in records if self.provider.serves(record.provider, record.origin)]
-        jobs = runtime.take_up(mine, self)
+        jobs = runtime.take_up(mine)
         for job in jobs:
             runtime.queue(job)
         runtime.resume()
@@ -342,16 +342,6 @@ class VeoSession:
         """Return what the session has done and is doing."""
         return self._open_runtime().statistics()
 
-    # ── what jobs need of their session (`JobHost`) ─────────────────────────────────────────────────────
-
-    def standstill(self, job: Job) -> VeoError | None:
-        """Return why waiting for `job` is of no use now; None when it goes on."""
-        return None if self._runtime is None else self._runtime.book.standstill(job)
-
-    async def cancel(self, job: Job) -> Cancelled:
-        """Do what `Job.cancel` promises."""
-        return await self._open_runtime().cancel(job)
-
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _take_in(self, request: VideoRequest, taking: asyncio.Future[Job]) -> None:
@@ -365,8 +355,9 @@ class VeoSession:
         record = await take_in(request, self.provider, self._ledger)
         self._advise(request, record.model)
         runtime = self._open_runtime()
-        self._budget.update(job.record for job in runtime.book)
-        self._budget.reserve(record)
+        if record.idempotency_key is None or await self._ledger.keyed(record.idempotency_key) is None:
+            self._budget.update(job.record for job in runtime.book)
+            self._budget.reserve(record)
         kept_id = None
         try:
             kept = await self._ledger.add(record)
@@ -374,7 +365,18 @@ class VeoSession:
         finally:
             if kept_id != record.id:
                 self._budget.release(record.id)
-        return runtime.take_up([kept], self)[0]
+        self._check_mine(kept)
+        return runtime.take_up([kept])[0]
+
+    def _check_mine(self, record: JobRecord) -> None:
+        if not self.provider.serves(record.provider, record.origin):
+            raise InvalidRequestError(
+                f"idempotency key {record.idempotency_key!r} stands for a job at {record.provider} "
+                f"({record.origin}): use a new key, or a session with that provider",
+                field="idempotency_key",
+                reason="key_reuse",
+                job_id=record.id,
+            )
 
     def _advise(self, request: VideoRequest, model: str) -> None:
         """Log what the catalogue doubts, once a session; gateways differ, so nothing is refused."""

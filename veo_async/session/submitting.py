@@ -80,7 +80,7 @@ class Submitter:
         self._renewed_for: set[JobId] = set()
         self.ledger_error: LedgerError | None = None
         """Why nothing is sent: a submit could not be recorded before its first byte."""
-        self.sent = 0
+        self.sent: int = 0
         """Submits whose first byte could leave, so far."""
 
     def submit(self, job_ids: tuple[JobId, ...]) -> None:

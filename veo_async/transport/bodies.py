@@ -73,7 +73,7 @@ class Outgoing:
         self._open_media = open_media
         self._streams: list[BinaryIO] = []
         self._files = ExitStack()
-        self.length = sum(len(part) if isinstance(part, bytes) else part.length for part in parts)
+        self.length: int = sum(len(part) if isinstance(part, bytes) else part.length for part in parts)
 
     async def open(self) -> None:
         """Open all media.
@@ -139,7 +139,13 @@ class ByteStream(Protocol):
         ...
 
 
-async def read_capped(stream: ByteStream, encoding: str | None, limit: int, kept: list[bytes]) -> bytes:
+Take = Callable[[bytes], Awaitable[None]]
+"""Takes the next bytes of a body."""
+
+
+async def read_capped(
+    stream: ByteStream, encoding: str | None, limit: int, kept: list[bytes], take: Take | None = None
+) -> bytes:
     """Return a whole body, decoded, of at most `limit` bytes; memory never holds more than that.
 
     Args:
@@ -147,23 +153,29 @@ async def read_capped(stream: ByteStream, encoding: str | None, limit: int, kept
         encoding: Its Content-Encoding.
         limit: Largest number of bytes, decoded.
         kept: Takes what was read, so that a failure can show its start.
+        take: Takes what was read instead; nothing is returned then.
 
     Raises:
         UnreadableAnswer: Too long, or not in an encoding that is read.
     """
     if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
-        return await _read_compressed(stream, encoding.strip().lower(), limit, kept)
+        return await _read_compressed(stream, encoding.strip().lower(), limit, kept, take)
     size = 0
     while not stream.at_eof():
         chunk = await stream.readany()
-        kept.append(chunk)
         size += len(chunk)
+        if take is None:
+            kept.append(chunk)
         if size > limit:
             raise UnreadableAnswer(f"the answer is longer than {limit} bytes")
+        if take is not None:
+            await take(chunk)
     return kept[0] if len(kept) == 1 else b"".join(kept)
 
 
-async def _read_compressed(stream: ByteStream, encoding: str, limit: int, kept: list[bytes]) -> bytes:
+async def _read_compressed(
+    stream: ByteStream, encoding: str, limit: int, kept: list[bytes], take: Take | None
+) -> bytes:
     if encoding not in {"gzip", "x-gzip"}:
         raise UnreadableAnswer(f"the answer is compressed with {encoding[:40]!r}, which is not read")
     inflater = zlib.decompressobj(_GZIP)
@@ -174,10 +186,13 @@ async def _read_compressed(stream: ByteStream, encoding: str, limit: int, kept: 
             # One piece more than the limit at most is ever inflated, whatever the ratio.
             piece = inflater.decompress(compressed, _INFLATED_AT_ONCE)
             compressed = inflater.unconsumed_tail
-            kept.append(piece)
             size += len(piece)
+            if take is None:
+                kept.append(piece)
             if size > limit:
                 raise UnreadableAnswer(f"the answer is longer than {limit} bytes when decompressed")
+            if take is not None:
+                await take(piece)
             await anyio.lowlevel.checkpoint()
         if compressed or inflater.unused_data:
             raise UnreadableAnswer("there are bytes after the compressed answer's end")

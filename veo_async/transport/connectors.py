@@ -45,21 +45,21 @@ class Journey:
     )
 
     def __init__(self, patience: float, arm: Callable[[], Awaitable[None]] | None = None) -> None:
-        self.patience = patience
+        self.patience: float = patience
         """Seconds that the exchange may take from when its connection is ready."""
         self.reader: aiohttp.StreamReader | None = None
         """The body that is read, once there is one."""
         self._arm = arm
         self._wire: asyncio.Transport | None = None
-        self.armed = False
+        self.armed: bool = False
         """True once the request may have left."""
         self.arm_error: tuple[BaseException, TracebackType | None] | None = None
         """What `arm` raised, with the part of its traceback that shows no header."""
-        self.ready_at = 0.0
+        self.ready_at: float = 0.0
         """The loop's time when the connection was ready; 0: none was."""
         self.refused: str | None = None
         """An address that was refused."""
-        self.expired = False
+        self.expired: bool = False
         """True when the whole exchange took too long."""
 
     def begin(self) -> None:

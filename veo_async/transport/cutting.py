@@ -100,7 +100,7 @@ class Cutter:
     def __init__(self, nonce: str) -> None:
         self.skeleton: list[bytes] = []
         """What stays of the answer."""
-        self.skeleton_bytes = 0
+        self.skeleton_bytes: int = 0
         self._nonce = nonce
         self._cuts = 0
         self._rest = b""

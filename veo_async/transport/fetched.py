@@ -31,12 +31,12 @@ class Fetched:
         self._redactor = redactor
         self.url = url
         """What was asked."""
-        self.status = answer.status
-        self.headers = lower_headers(answer)
+        self.status: int = answer.status
+        self.headers: dict[str, str] = lower_headers(answer)
         """Names in lower case."""
-        self.length = _length(self.headers)
+        self.length: int | None = _length(self.headers)
         """What Content-Length says, where it says anything."""
-        self.received_bytes = 0
+        self.received_bytes: int = 0
         """Length of the body so far."""
 
     @property

@@ -32,9 +32,10 @@ from veo_async.transport.connectors import JOURNEY, Journey, MarkedConnector, Wa
 from veo_async.transport.descriptions import describe, is_permanent
 from veo_async.transport.failures import LostFailure, NotSentFailure, RefusedAddressFailure
 from veo_async.transport.fetched import Fetched, lower_headers
+from veo_async.transport.inline import InlineAnswer, PartStore
 from veo_async.transport.redaction import Redactor
 from veo_async.transport.traces import TraceEvent, Tracer
-from veo_async.wire import Request, Response
+from veo_async.wire import NO_PARTS, Part, Request, Response
 
 __all__ = ["Transport"]
 
@@ -52,6 +53,9 @@ not read: with those the time limit between bytes never passes."""
 _WATCH_EVERY = 5.0
 _SLOWEST_UPLOAD = 16 * 1024
 """Bytes a second that a body is granted on top of that."""
+
+_INLINE_AT_ONCE = 4
+"""Answers with videos in them that are read at a time: each holds up to 2 MiB; more would be no faster."""
 
 _Failure = NotSentFailure | LostFailure
 
@@ -80,6 +84,7 @@ class Transport:
         trust_env: Take proxies from the environment.
         open_media: Gives a medium's content, as bytes or as a file.
         trace: Takes an event for each exchange.
+        part_store: Takes videos that stand in answers; None: they stay there.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class Transport:
         ssl: ssl_module.SSLContext | None = None,
         trust_env: bool = False,
         trace: Callable[[TraceEvent], None] | None = None,
+        part_store: PartStore | None = None,
     ) -> None:
         self._authorization = authorization
         self._own = tuple(prefix for origin in credential_origins for prefix in _prefixes(origin))
@@ -103,6 +109,8 @@ class Transport:
         # A slot is waited for here and not in aiohttp's pool, where the wait would count as connecting.
         self._check_slots = asyncio.Semaphore(check_connections)
         self._submit_slots = asyncio.Semaphore(submit_connections)
+        self._part_store = part_store
+        self._inline_slots = asyncio.Semaphore(_INLINE_AT_ONCE)
         self._check_connections = check_connections
         self._proxy = proxy
         self._ssl = ssl
@@ -274,13 +282,12 @@ class Transport:
         started = self._loop.time()
         headers = await self._headers(request)
         kept: list[bytes] = []
+        received_bytes = 0
         outcome: Response | _Failure
         try:
             answer = await self._open(lane, request, journey, headers, body)
             try:
-                data = await read_capped(
-                    answer.content, answer.headers.get("Content-Encoding"), request.max_bytes, kept
-                )
+                data, parts, received_bytes = await self._read(answer, request, journey, kept)
             finally:
                 if not answer.closed:
                     answer.close()
@@ -288,14 +295,30 @@ class Transport:
                 status=answer.status,
                 headers=lower_headers(answer),
                 body=self._redactor.clean_bytes(data),
+                parts=parts,
                 sent_at=journey.ready_at,
             )
         except Exception as error:  # noqa: BLE001  # whatever aiohttp raises, none of it may leave
             outcome = self._failure(error, journey, kept)
         finally:
             lane.watchdog.discard(journey)
-        self._trace(lane, request, started, outcome)
+        self._trace(lane, request, started, outcome, received_bytes)
         return outcome
+
+    async def _read(
+        self, answer: aiohttp.ClientResponse, request: Request, journey: Journey, kept: list[bytes]
+    ) -> tuple[bytes, Mapping[str, Part], int]:
+        """Return the body, what was cut out of it, and its length on the wire where that is another."""
+        encoding = answer.headers.get("Content-Encoding")
+        if not request.cut_base64 or self._part_store is None:
+            return await read_capped(answer.content, encoding, request.max_bytes, kept), NO_PARTS, 0
+        inline = InlineAnswer(self._part_store, self._inline_slots, journey)
+        try:
+            await read_capped(answer.content, encoding, request.max_bytes, kept, inline.take)
+            return await inline.finish(), inline.parts, inline.received_bytes
+        finally:
+            kept += inline.start()
+            await inline.close()
 
     async def _open(
         self,
