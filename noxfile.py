@@ -131,6 +131,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def parity(session: nox.Session) -> None:
+    """Compare requests with those of Google's own client, and let it run against the emulator."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    packages = str(ROOT / ".nox" / "parity-packages")
+    session.run("pytest", "tests/parity", *session.posargs, env={"VEO_PARITY_CACHE": packages})
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the source archive, the wheel from it, and look into both."""
     folder = empty_folder(session, "dist")

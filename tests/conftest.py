@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("campaign", max_examples=20_000, deadline=None)
+"""For a night: `pytest --hypothesis-profile=campaign tests/test_unified.py --timeout=0`."""
 
 
 @pytest.fixture

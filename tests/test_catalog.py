@@ -28,6 +28,24 @@ def test_names_in_the_gemini_format(alias: str | None, name: str) -> None:
     assert catalog.model_name(alias, "gemini") == name
 
 
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("veo-3.1", "veo3.1"),
+        ("veo-3.1-fast", "veo3.1-fast"),
+        ("veo-3.1-pro", "veo3.1-pro"),
+        ("veo-3.1-components", "veo3.1-components"),
+        ("veo-3.0", "veo3"),
+        (None, "veo3.1-fast"),
+        ("veo3.1-fast", "veo3.1-fast"),
+        ("veo-3.1-fast-generate-preview", "veo-3.1-fast-generate-preview"),
+    ],
+)
+def test_names_at_gateways(alias: str | None, name: str) -> None:
+    """Theirs have no hyphen after "veo", and some models are theirs alone."""
+    assert catalog.model_name(alias, "gateway") == name
+
+
 def test_names_of_a_family_that_is_not_known() -> None:
     """The alias passes."""
     assert catalog.model_name("veo-3.1", "other") == "veo-3.1"
@@ -102,8 +120,6 @@ def test_estimates(name: str, request_: VideoRequest, usd: float | None) -> None
         ("veo-3.1", VideoRequest("a", aspect_ratio="1:1"), ["aspect_ratio"]),
         ("veo-3.1", VideoRequest("a", person_generation="nobody"), ["person_generation"]),
         ("veo-3.1", VideoRequest("a", seed=0), ["seed"]),
-        ("veo-3.1", VideoRequest("a", generate_audio=False), ["generate_audio"]),
-        ("veo-3.1", VideoRequest("a", storage_uri="gs://b"), ["storage_uri"]),
         ("veo-3.1-lite", VideoRequest("a", reference_images=[b"x"]), ["reference_images"]),
         ("veo-3.1-lite", VideoRequest("a", video="https://h/v"), ["video"]),
         ("veo-3.1-lite", VideoRequest("a", resolution="4k"), ["resolution"]),
@@ -117,7 +133,7 @@ def test_estimates(name: str, request_: VideoRequest, usd: float | None) -> None
         (
             "veo-2.0-generate-001",
             VideoRequest("a", generate_audio=True),
-            ["generate_audio", "generate_audio"],
+            ["generate_audio"],
         ),
         ("veo-9", VideoRequest("a", resolution="16k", duration_seconds=99, sample_count=9), []),
     ],
@@ -131,6 +147,6 @@ def test_warnings(model: str, request_: VideoRequest, fields: list[str]) -> None
 
 def test_warnings_of_a_family() -> None:
     """What only the Gemini format lacks is not said of others."""
-    request = VideoRequest("a", seed=1, generate_audio=True, storage_uri="gs://b")
-    assert len(catalog.warnings(request, "veo-3.1", "gemini")) == 3
+    request = VideoRequest("a", seed=1)
+    assert len(catalog.warnings(request, "veo-3.1", "gemini")) == 1
     assert catalog.warnings(request, "veo-3.1", "vertex") == []

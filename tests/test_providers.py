@@ -223,12 +223,88 @@ async def test_from_env(
 
 
 @pytest.mark.parametrize(
+    ("environ", "name", "base_url", "headers"),
+    [
+        (
+            {"CHAINHUB_API_KEY": "k1", "GEMINI_API_KEY": "k2"},
+            "unified",
+            "https://api.chainhub.tech",
+            {"Authorization": "Bearer k1"},
+        ),
+        (
+            {"VEO_PROVIDER": "gptproto_v3", "GPTPROTO_API_KEY": "k1"},
+            "gptproto-v3",
+            "https://gptproto.com",
+            {"Authorization": "k1"},
+        ),
+        (
+            {"VEO_PROVIDER": "GPTProto-V3", "VEO_API_KEY": "k1"},
+            "gptproto-v3",
+            "https://gptproto.com",
+            {"Authorization": "k1"},
+        ),
+        (
+            {"VEO_PROVIDER": "openai_videos", "VEO_API_KEY": "k1", "VEO_BASE_URL": "https://b.example"},
+            "openai-videos",
+            "https://b.example",
+            {"Authorization": "Bearer k1"},
+        ),
+        (
+            {"VEO_PROVIDER": "wavespeed", "WAVESPEED_API_KEY": "k1"},
+            "wavespeed",
+            "https://api.wavespeed.ai",
+            {"Authorization": "Bearer k1"},
+        ),
+    ],
+)
+@pytest.mark.anyio
+async def test_gateways_from_env(
+    environ: dict[str, str], name: str, base_url: str, headers: dict[str, str]
+) -> None:
+    """By name, hyphens and underscores alike, or by chainhub's own variable."""
+    provider = Provider.from_env(environ=environ)
+    assert (provider.name, provider.base_url) == (name, base_url)
+    assert await provider.authorization() == headers
+
+
+@pytest.mark.parametrize("name", ["gptproto-v3", "unified"])
+def test_aliases_at_gateways(name: str) -> None:
+    """They have names of their own; any other passes."""
+    provider = Provider.from_env(provider=name, environ={"VEO_API_KEY": KEY})
+    assert provider.model_name(None) == "veo3.1-fast"
+    assert provider.model_name("veo-3.1") == "veo3.1"
+    assert provider.model_name("veo-3.1-pro") == "veo3.1-pro"
+    assert provider.model_name("veo3.1-components") == "veo3.1-components"
+    assert provider.model_name("my-own") == "my-own"
+    assert provider.estimate(VideoRequest("a")) == 0.80
+
+
+def test_a_gateways_checks_may_go_elsewhere() -> None:
+    """The key may go there, too."""
+    provider = Provider.unified(
+        api_key=KEY, base_url="https://a.example/x/", status_base_url="https://b.example", name="mine"
+    )
+    assert provider.name == "mine"
+    assert provider.dialect.submit(VideoRequest("a"), "m").url == "https://a.example/x/v1/video/create"
+    assert provider.dialect.check("t").url == "https://b.example/v1/video/query?id=t"
+    assert provider.credential_origins == {"https://a.example", "https://b.example"}
+
+
+def test_a_key_of_googles_is_not_sent_to_gptprotos_other_format() -> None:
+    """As for the first."""
+    with pytest.raises(ConfigurationError, match="key of Google's"):
+        Provider.gptproto_v3(api_key="AIzaSy0123456789")
+
+
+@pytest.mark.parametrize(
     ("environ", "words"),
     [
         ({}, "no key found: set VEO_PROVIDER and VEO_API_KEY, or GPTPROTO_API_KEY"),
         ({"VEO_PROVIDER": "sora"}, "unknown provider 'sora': known are gptproto, gemini"),
         ({"VEO_PROVIDER": "gptproto"}, "no key for gptproto: set VEO_API_KEY or GPTPROTO_API_KEY"),
         ({"VEO_PROVIDER": "gptproto", "GEMINI_API_KEY": "k"}, "no key for gptproto"),
+        ({"VEO_PROVIDER": "openai-videos", "VEO_API_KEY": "k"}, "base_url is not set .VEO_BASE_URL"),
+        ({"VEO_PROVIDER": "unified"}, "no key for unified: set VEO_API_KEY or CHAINHUB_API_KEY"),
         ({"VEO_API_KEY": "k"}, "not whose: set VEO_PROVIDER"),
         ({"GEMINI_API_KEY": "k"}, "VEO_BASE_URL is not set"),
         ({"GPTPROTO_API_KEY": "k\n"}, "line breaks"),
@@ -265,3 +341,85 @@ def test_importing_a_provider_is_light() -> None:
 def test_the_origin_of_a_url_is_here_too() -> None:
     """The transport decides by it where the key may go."""
     assert origin_of("https://GPTProto.com:443/a") in Provider.gptproto(api_key=KEY).credential_origins
+
+
+def vertex(**options: Any) -> Provider:
+    return Provider.vertex(
+        **{"project": "films", "location": "us-central1", "token": "ya29.abcdefgh", **options}
+    )
+
+
+@pytest.mark.anyio
+async def test_vertex() -> None:
+    """The host follows from the location, the token stands behind Bearer, names are Vertex AI's own."""
+    provider = vertex()
+    assert (provider.name, provider.family) == ("vertex", "vertex")
+    assert provider.base_url == provider.origin == "https://us-central1-aiplatform.googleapis.com"
+    assert await provider.authorization() == {"Authorization": "Bearer ya29.abcdefgh"}
+    assert provider.model_name(None) == "veo-3.1-fast-generate-001"
+    assert provider.capabilities.inline_videos
+    assert not provider.refreshable
+    assert vertex(location="global").base_url == "https://aiplatform.googleapis.com"
+    private = vertex(base_url="https://vertex.example/prefix/v1", status_base_url="https://other.example")
+    assert private.base_url == "https://vertex.example/prefix"
+    assert private.credential_origins == {"https://vertex.example", "https://other.example"}
+    signed = vertex(rewrite_uri=lambda uri: uri.replace("gs://", "https://signed.example/"))
+    assert signed.dialect.download("gs://b/v.mp4")[0].url == "https://signed.example/b/v.mp4"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"project": ""}, "project"),
+        ({"project": "../films"}, "project"),
+        ({"project": "films/x"}, "project"),
+        ({"location": ""}, "location"),
+        ({"location": "evil.example/"}, "location"),
+        ({"location": "US"}, "location"),
+        ({"token": ""}, "empty"),
+        ({"base_url": "http://vertex.example"}, "https://"),
+    ],
+)
+def test_vertex_refuses_what_cannot_be(options: dict[str, Any], words: str) -> None:
+    """Project and location stand in the host and in every path."""
+    with pytest.raises(ConfigurationError, match=words):
+        vertex(**options)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {
+            "VEO_PROVIDER": "vertex",
+            "VEO_PROJECT": "films",
+            "VEO_LOCATION": "global",
+            "VEO_API_KEY": "t-o-k-e-n",
+        },
+        {
+            "VEO_PROVIDER": "Vertex",
+            "GOOGLE_CLOUD_PROJECT": "films",
+            "GOOGLE_CLOUD_LOCATION": "global",
+            "VEO_API_KEY": "t-o-k-e-n",
+            "GPTPROTO_API_KEY": "sk-other",
+        },
+    ],
+)
+@pytest.mark.anyio
+async def test_vertex_from_env(environ: dict[str, str]) -> None:
+    """Our variables first, else Google's."""
+    provider = Provider.from_env(environ=environ)
+    assert (provider.name, provider.base_url) == ("vertex", "https://aiplatform.googleapis.com")
+    assert await provider.authorization() == {"Authorization": "Bearer t-o-k-e-n"}
+
+
+def test_vertex_from_env_tells_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Project, location; and a key that nobody said is Google's is not sent there."""
+    for environ, words in (
+        ({"VEO_PROVIDER": "vertex"}, "VEO_PROJECT or GOOGLE_CLOUD_PROJECT"),
+        ({"GOOGLE_CLOUD_PROJECT": "films"}, "VEO_LOCATION or GOOGLE_CLOUD_LOCATION"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            Provider.from_env(environ=environ)
+    monkeypatch.setattr("veo_async.google_tokens._is_installed", lambda: True)
+    found = {"GOOGLE_CLOUD_PROJECT": "films", "GOOGLE_CLOUD_LOCATION": "global", "VEO_API_KEY": "whose"}
+    assert Provider.from_env(environ=found).refreshable

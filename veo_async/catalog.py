@@ -241,17 +241,7 @@ _FAMILY_CHECKS: Final[Mapping[str, Sequence[_Check]]] = {
             lambda r, _: any(medium.reference_type not in (None, "asset") for medium in r.reference_images),
             "the Gemini format is known to take references of type asset only",
         ),
-        (
-            "generate_audio",
-            lambda r, _: r.generate_audio is not None,
-            "the Gemini format is not known to take generate_audio; Vertex AI does",
-        ),
         ("seed", lambda r, _: r.seed is not None, "Google's own SDK sends no seed in the Gemini format"),
-        (
-            "storage_uri",
-            lambda r, _: r.storage_uri is not None,
-            "only Vertex AI is known to take storage_uri",
-        ),
     ),
 }
 """What a family of providers is not known to take, whatever the model."""

@@ -80,6 +80,8 @@ _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9-]{0,32} ?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_MEMBER: Final = re.compile(r'\["([A-Za-z0-9_.-]+)"\](?=[^:]{0,80}:)')
+"""A table's member as JSON's paths have it; a TOML file's reader looks for `table.member`."""
 _ANY_STATUS: Final = range(200, 600)
 
 
@@ -191,7 +193,7 @@ def read_gateway(path: Path) -> Gateway:
     except tomllib.TOMLDecodeError as error:
         reason = f"is not TOML: {error}"
     except StructureError as error:
-        reason = str(error)
+        reason = _MEMBER.sub(r".\1", str(error))
     raise ConfigurationError(f"provider file {path}: {reason}")
 
 

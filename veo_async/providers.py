@@ -501,7 +501,9 @@ class Provider:
         """Return a service that is described by data."""
         where = gateway.base_url if base_url is None else base_url
         if where is None:
-            raise ConfigurationError(f"base_url is not set: {gateway.name} has no host of its own")
+            raise ConfigurationError(
+                f"base_url is not set (VEO_BASE_URL): {gateway.name} has no host of its own"
+            )
         if status_base_url is None and base_url is None:
             status_base_url = gateway.status_base_url
         base = status = read_base_url(where, "base_url")
@@ -516,7 +518,7 @@ class Provider:
             dialect=gateway.dialect(base, status, rewrite_uri),
             models=gateway.models,
             limits=limits or Limits(),
-            download_hosts=_hosts(download_hosts) or frozenset(gateway.download_hosts),
+            download_hosts=_hosts(download_hosts or gateway.download_hosts),
             upload=upload,
             proxy=proxy,
             ssl=ssl,

@@ -9,6 +9,7 @@ import pytest
 from veo_async.cli.backend import limits_of, look_of, provider_of
 from veo_async.cli.flags import Brakes, ProviderFlags
 from veo_async.errors import ConfigurationError
+from veo_async.models import VideoRequest
 from veo_async.options import Limits, Rate
 
 NO_BRAKES = Brakes()
@@ -60,6 +61,21 @@ def test_status_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provider.credential_origins == {LOCAL, "http://127.0.0.1:8"}
 
 
+def test_a_gateway_by_its_file(tmp_path: Path) -> None:
+    file, key = tmp_path / "mine.toml", tmp_path / "key"
+    file.write_text(f'name = "mine"\nshape = "unified"\nbase_url = "{LOCAL}"')
+    key.write_text("sk-abc")
+    flags = ProviderFlags(provider_file=file, key_file=key, status_base_url="http://127.0.0.1:8")
+    provider = provider_of(flags, NO_BRAKES)
+    assert (provider.name, provider.base_url) == ("mine", LOCAL)
+    assert provider.dialect.check("a").url == "http://127.0.0.1:8/v1/video/query?id=a"
+
+
+def test_a_providers_name_and_a_file_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        provider_of(ProviderFlags(provider="unified", provider_file=tmp_path / "x"), NO_BRAKES)
+
+
 def test_the_emulator_takes_no_address() -> None:
     with pytest.raises(ConfigurationError, match="--base-url"):
         look_of(ProviderFlags(provider="emulator", base_url=LOCAL), NO_BRAKES)
@@ -70,3 +86,17 @@ def test_cloud_flags_are_for_the_cloud(monkeypatch: pytest.MonkeyPatch, flags: P
     monkeypatch.setenv("GPTPROTO_API_KEY", "sk-k")
     with pytest.raises(ConfigurationError, match="is for Vertex AI"):
         provider_of(flags, NO_BRAKES)
+
+
+def test_vertex_by_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("ya29.abcdefgh\n")
+    flags = ProviderFlags(
+        provider="vertex",
+        project="films",
+        location="us-central1",
+        base_url=LOCAL,
+        key_file=tmp_path / "token",
+    )
+    provider = provider_of(flags, NO_BRAKES)
+    assert (provider.name, provider.base_url) == ("vertex", LOCAL)
+    assert "/projects/films/locations/us-central1/" in provider.dialect.submit(VideoRequest("a"), "veo-2").url

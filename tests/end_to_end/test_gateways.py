@@ -205,7 +205,7 @@ async def test_a_picture_of_this_machine_needs_a_place(surface: str) -> None:
 
 @pytest.mark.parametrize("surface", URL_ONLY)
 async def test_a_picture_is_put_where_the_service_finds_it(surface: str, tmp_path: Path) -> None:
-    """By the provider's hook, once; the URL is what is sent and kept, the content what the job is known by."""
+    """By the provider's hook, once; the URL is sent and kept, the content is what the job is known by."""
     seen: list[Media] = []
 
     async def upload(media: Media) -> str:

@@ -23,7 +23,7 @@ from veo_async import (
     VeoSession,
     VideoRequest,
 )
-from veo_async.emulator import MARKERS, Emulator, Fault, Waiting
+from veo_async.emulator import Emulator, Fault, Waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -158,12 +158,14 @@ async def test_a_token_that_stays_refused_is_told_after_one_renewal(endpoint: st
 
 
 async def test_policy_and_filters_reach_the_awaiter() -> None:
-    """A prompt that is refused, and a video that is held back."""
+    """A prompt that is refused, a video that is held back, and one of two that is."""
     async with serving() as emulator, session(emulator) as veo:
         with pytest.raises(ContentBlockedError):
-            await veo.generate(VideoRequest(f"a boat {MARKERS['policy']}"))
+            await veo.generate(VideoRequest("a boat, refuse-policy"))
         with pytest.raises(OperationFilteredError):
-            await veo.generate(VideoRequest(f"a boat {MARKERS['filter']}"))
+            await veo.generate(VideoRequest("a forbidden boat"))
+        result = await veo.generate(VideoRequest("a half-filtered boat", sample_count=2))
+        assert (len(result.videos), result.filtered) == (1, 1)
 
 
 async def test_an_operation_from_elsewhere_is_attached_by_its_name() -> None:

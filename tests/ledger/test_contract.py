@@ -215,6 +215,41 @@ async def test_content_comes_back_whole(ledger: Ledger) -> None:
     assert await bytes_of(ledger, sha256) == PNG
 
 
+async def test_content_comes_piece_by_piece(ledger: Ledger) -> None:
+    pieces = [PNG[start : start + 7] for start in range(0, len(PNG), 7)] + [b"x" * 3_000_000, b""]
+    writer = ledger.writer()
+    for piece in pieces:
+        await writer.write(piece)
+    sha256 = await writer.keep()
+    await writer.discard()  # it is kept already
+    assert sha256 == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert await bytes_of(ledger, sha256) == b"".join(pieces)
+    assert await ledger.writer().keep() == hashlib.sha256(b"").hexdigest()
+
+
+async def test_content_that_is_discarded_or_released_is_gone(ledger: Ledger) -> None:
+    writer = ledger.writer()
+    await writer.write(PNG)
+    await writer.discard()
+    await writer.discard()
+    await ledger.writer().discard()
+    sha256 = hashlib.sha256(PNG).hexdigest()
+    with pytest.raises(LedgerError):
+        await ledger.content(sha256)
+    assert await ledger.keep(PNG) == sha256
+    await ledger.release(sha256)
+    with pytest.raises(LedgerError):
+        await ledger.content(sha256)
+
+
+async def test_content_that_a_job_names_is_not_released(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    await ledger.add(job(image=sha256))
+    assert await ledger.keep(PNG) == sha256
+    await ledger.release(sha256)
+    assert await bytes_of(ledger, sha256) == PNG
+
+
 @pytest.mark.parametrize("name", ["0" * 64, "../jobs.db", ""])
 async def test_content_that_is_not_kept_is_an_error(ledger: Ledger, name: str) -> None:
     with pytest.raises(LedgerError, match="not kept here"):

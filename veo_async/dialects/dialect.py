@@ -42,7 +42,7 @@ class Dialect(Protocol):
         """Encode a submit; media of `request` are bytes of known size and type, or URIs."""
         ...
 
-    def read_submit(self, response: Response, model: str) -> SubmitAnswer:
+    def read_submit(self, response: Response, model: str, /) -> SubmitAnswer:
         """Decode the answer to a submit to `model`."""
         ...
 

@@ -84,7 +84,11 @@ class GeminiDialect:
 
     def problems(self, request: VideoRequest, model: str) -> Sequence[Problem]:
         """Return all that forbids sending `request` to `model`; empty when it can be sent."""
-        return [*checks.request_problems(request, model), *instances.problems(request)]
+        return [
+            *checks.request_problems(request, model),
+            *instances.problems(request),
+            *instances.unknown_fields(request, {"generate_audio": "true", "storage_uri": '"gs://…"'}),
+        ]
 
     def submit(self, request: VideoRequest, model: str, *, duration_as_string: bool = False) -> Request:
         """Encode a submit; pictures are bytes of known size and type, a video is a URI."""

@@ -14,7 +14,16 @@ from veo_async.errors import InvalidRequestError
 from veo_async.models import Media, Problem, VideoRequest
 from veo_async.wire import Base64Media
 
-__all__ = ["MediaWriter", "encoded", "instance", "mark", "parameters", "problems", "written_bytes"]
+__all__ = [
+    "MediaWriter",
+    "encoded",
+    "instance",
+    "mark",
+    "parameters",
+    "problems",
+    "unknown_fields",
+    "written_bytes",
+]
 
 _PARAMETERS: Final = {
     "aspect_ratio": "aspectRatio",
@@ -42,6 +51,22 @@ def problems(request: VideoRequest) -> Iterator[Problem]:
             field="video",
             message="this service takes a video by its URL only: give one that it made, or can fetch",
         )
+
+
+def unknown_fields(request: VideoRequest, shown: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the fields of `request` that a surface has no parameter for.
+
+    Args:
+        request: What is asked for.
+        shown: A value in JSON by the name of each such field, for the way out.
+    """
+    for name, value in shown.items():
+        if getattr(request, name) is not None:
+            yield Problem(
+                field=name,
+                message=f"the Gemini format has no {name}, Vertex AI has: leave it out, or give a gateway that "
+                f'takes it extra={{"{_PARAMETERS[name]}": {value}}}',
+            )
 
 
 MediaWriter = Callable[[Media, list[Media]], dict[str, str]]

@@ -213,8 +213,8 @@ class TaskDialect(ABC):
             body=flat.encoded(duration_as_string=duration_as_string),
         )
 
-    def read_submit(self, response: Response, model: str) -> SubmitAnswer:  # noqa: ARG002  ids say no model
-        """Decode the answer to a submit to `model`."""
+    def read_submit(self, response: Response, _: str, /) -> SubmitAnswer:
+        """Decode the answer to a submit."""
         found = self._task(response)
         match found:
             case Task(id=str(name)) if _ID.fullmatch(name):

@@ -93,10 +93,14 @@ async def hosted(request: VideoRequest, upload: Upload, ledger: Ledger) -> Video
 
 async def _uploaded(field: str, media: Media, upload: Upload) -> str:
     try:
-        url: object = await upload(media)
+        url = await upload(media)
     except Exception as error:
         message = f"{field}: upload= failed with {type(error).__name__}; nothing was sent, enqueue it again"
         raise NotSentError(message) from error
+    return _checked_url(field, url)
+
+
+def _checked_url(field: str, url: object) -> str:
     if not isinstance(url, str) or _WEB.fullmatch(url) is None:
         raise ConfigurationError(f"{field}: upload= must return the picture's URL, as in https://…")
     return url

@@ -1,0 +1,167 @@
+"""Videos inside status answers: memory of the process and its longest callback.
+
+Many operations of Vertex AI are done at once, each answering with one video as base64. The fake server runs
+in another process and sends from one buffer. The session has a durable ledger, as programs that make that
+many videos do; a ledger in memory holds the videos by its nature.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from veo_async import Limits, PollPolicy, Provider, Rate, VeoSession
+
+HERE = Path(__file__).parent
+MODEL = "projects/films/locations/us-central1/publishers/google/models/veo-3.1-fast-generate-001"
+GOAL_MB, GOAL_MS = 200, 20
+SERVER = """
+import asyncio, base64, os, sys
+
+VIDEO = b"\\0\\0\\0\\x18ftypmp42" + os.urandom(int(sys.argv[1]) * 3 // 4 // 3 * 3 - 12)
+TEXT = memoryview(base64.b64encode(VIDEO))
+
+async def serve(reader, writer):
+    try:
+        while True:
+            head = await reader.readuntil(b"\\r\\n\\r\\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\\r\\n")[0])
+            name = (await reader.readexactly(length)).split(b'"')[3]
+            before = b'{"name": "%s", "done": true, "response": {"videos": [{"bytesBase64Encoded": "' % name
+            after = b'", "mimeType": "video/mp4"}]}}'
+            size = len(before) + len(TEXT) + len(after)
+            writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (size, before))
+            for start in range(0, len(TEXT), 1 << 18):
+                writer.write(TEXT[start : start + (1 << 18)])
+                await writer.drain()
+            writer.write(after)
+    except (EOFError, OSError):
+        writer.close()
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+def resident_mb() -> float:
+    """Return what this process holds of the memory now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+class Peak:
+    """Watches the memory from a thread of its own; the kernel's own peak would count what was before."""
+
+    def __init__(self) -> None:
+        """Begin to watch."""
+        self.mb = resident_mb()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(0.01):
+            self.mb = max(self.mb, resident_mb())
+
+    def stop(self) -> None:
+        """End watching."""
+        self._stopped.set()
+        self._thread.join()
+
+
+@contextmanager
+def timed_callbacks(took: list[float]) -> Any:
+    """Note how long each callback of the loop takes."""
+    handle_type: Any = asyncio.Handle
+    run: Callable[[asyncio.Handle], None] = handle_type._run  # noqa: SLF001
+
+    def timed(handle: asyncio.Handle) -> None:
+        began_at = time.perf_counter()
+        run(handle)
+        took.append(time.perf_counter() - began_at)
+
+    handle_type._run = timed  # noqa: SLF001
+    try:
+        yield
+    finally:
+        handle_type._run = run  # noqa: SLF001
+
+
+async def measure(port: int, count: int, folder: str) -> tuple[float, float, list[float], float]:
+    """Return memory before and at its peak, how long callbacks took, and the seconds for all."""
+
+    async def token() -> str:
+        return "a-token-of-the-benchmark"
+
+    provider = Provider.vertex(
+        project="films",
+        location="us-central1",
+        token=token,
+        base_url=f"http://127.0.0.1:{port}",
+        limits=Limits(checks=Rate(1000, per=1)),
+    )
+    took: list[float] = []
+    policy = PollPolicy(expected=0.5, min_interval=0.05)
+    async with VeoSession(provider, ledger=f"{folder}/jobs.db", poll=policy) as veo:
+        before_mb = resident_mb()
+        peak, began_at = Peak(), time.perf_counter()
+        with timed_callbacks(took):
+            jobs = await veo.attach_many([f"{MODEL}/operations/op{n}" for n in range(count)])
+            results = await asyncio.gather(*jobs)
+        seconds = time.perf_counter() - began_at
+        peak.stop()
+        assert all(result.videos[0].sha256 for result in results)
+        assert veo.statistics().checks == count, "a done operation was checked again"
+    return before_mb, peak.mb, sorted(took), seconds
+
+
+def main() -> None:
+    """Measure once and print."""
+    parser = argparse.ArgumentParser(
+        description="Measure memory and callbacks while videos come inside answers."
+    )
+    parser.add_argument(
+        "--answers", type=int, default=64, help="operations that are done at once (default 64)"
+    )
+    parser.add_argument("--megabytes", type=float, default=40, help="base64 in each, in MB (default 40)")
+    options = parser.parse_args()
+    print(
+        f"CPython {platform.python_version()}, aiohttp {version('aiohttp')}, {platform.system()} "
+        f"{platform.machine()}; {options.answers} answers of {options.megabytes:g} MB"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(int(options.megabytes * 1e6))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    with server, tempfile.TemporaryDirectory() as folder:
+        port = int(server.stdout.readline())
+        before, peak, took, seconds = asyncio.run(measure(port, options.answers, folder))
+        server.kill()
+    volume = options.answers * options.megabytes
+    print(f"memory {before:.0f} MB before, {peak:.0f} MB at the peak; goal {GOAL_MB}")
+    longest, most = 1e3 * took[-1], 1e3 * took[-len(took) // 1000]
+    print(f"{len(took)} callbacks: longest {longest:.1f} ms, p99.9 {most:.1f} ms; goal {GOAL_MS}")
+    print(f"{seconds:.1f} s, {volume / seconds:.0f} MB of base64 a second")
+
+
+if __name__ == "__main__":
+    main()

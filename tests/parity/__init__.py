@@ -1,0 +1,1 @@
+"""Google's own client beside ours; run by `nox -s parity`."""
