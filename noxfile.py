@@ -70,7 +70,8 @@ def run_tests(session: nox.Session) -> None:
     """Run the tests of the package against its wheel."""
     install_wheel(session, *group("test"))
     go_to_copy(session, "tests", "examples", "pyproject.toml", leave_out=PAGE_TESTS)
-    session.run("pytest", "tests", *session.posargs)
+    # Much of the time is spent waiting for sockets and processes: one worker for each processor.
+    session.run("pytest", "tests", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session

@@ -344,9 +344,12 @@ def test_the_origin_of_a_url_is_here_too() -> None:
 
 
 def vertex(**options: Any) -> Provider:
-    return Provider.vertex(
-        **{"project": "films", "location": "us-central1", "token": "ya29.abcdefgh", **options}
-    )
+    given: dict[str, Any] = {"project": "films", "location": "us-central1", "token": "ya29.abcdefgh"}
+    return Provider.vertex(**given | options)
+
+
+def signed(uri: str) -> str:
+    return uri.replace("gs://", "https://signed.example/")
 
 
 @pytest.mark.anyio
@@ -363,8 +366,8 @@ async def test_vertex() -> None:
     private = vertex(base_url="https://vertex.example/prefix/v1", status_base_url="https://other.example")
     assert private.base_url == "https://vertex.example/prefix"
     assert private.credential_origins == {"https://vertex.example", "https://other.example"}
-    signed = vertex(rewrite_uri=lambda uri: uri.replace("gs://", "https://signed.example/"))
-    assert signed.dialect.download("gs://b/v.mp4")[0].url == "https://signed.example/b/v.mp4"
+    dialect = vertex(rewrite_uri=signed).dialect
+    assert dialect.download("gs://b/v.mp4")[0].url == "https://signed.example/b/v.mp4"
 
 
 @pytest.mark.parametrize(

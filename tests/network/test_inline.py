@@ -193,8 +193,8 @@ class FullDisk:
     def writer(self) -> FullDisk:
         return self
 
-    async def write(self, _: bytes) -> None:
-        raise LedgerError("cannot keep it: No space left on device")
+    async def write(self, data: bytes) -> None:
+        raise LedgerError(f"cannot keep {len(data)} bytes: No space left on device")
 
     async def keep(self) -> str:
         raise NotImplementedError
@@ -202,8 +202,8 @@ class FullDisk:
     async def discard(self) -> None:
         self.discarded += 1
 
-    async def release(self, _: str) -> None:
-        raise NotImplementedError
+    async def release(self, sha256: str) -> None:
+        raise NotImplementedError(sha256)
 
 
 async def test_a_full_disk_loses_the_check_and_not_the_job() -> None:
@@ -237,8 +237,8 @@ class Counting:
 class _CountingWriter:
     store: Counting
 
-    async def write(self, _: bytes) -> None:
-        await asyncio.sleep(0.001)
+    async def write(self, data: bytes) -> None:
+        await asyncio.sleep(len(data) / 1e9)
 
     async def keep(self) -> str:
         self.store.now -= 1

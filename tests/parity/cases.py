@@ -94,15 +94,19 @@ def _video(surface: str, random: Random) -> dict[str, str]:
 
 def request_of(case: dict[str, Any]) -> VideoRequest:
     """Return our request for a case."""
-    config = case.get("config", {})
-    media = {name: _media(case[name]) for name in ("image", "last_frame", "video") if name in case}
+    config: dict[str, Any] = case.get("config", {})
+    given: dict[str, Any] = {
+        name: _media(case[name]) for name in ("image", "last_frame", "video") if name in case
+    }
+    for name, value in config.items():
+        if name not in _EXTRA:
+            given[_OURS.get(name, name)] = value
     return VideoRequest(
         case["prompt"],
         model=case["model"],
         reference_images=[_media(medium) for medium in case.get("reference_images", ())],
         extra={_EXTRA[name]: value for name, value in config.items() if name in _EXTRA},
-        **{_OURS.get(name, name): value for name, value in config.items() if name not in _EXTRA},
-        **media,
+        **given,
     )
 
 

@@ -93,9 +93,13 @@ RULES = (
 """At most ten, each with where it comes from."""
 
 REFUSED_BY_GOOGLES_CLIENT = {
-    "gemini": ("seed", "generate_audio", "output_gcs_uri", "labels", "fps"),
+    "seed": (7, "sent"),  # protocol §1: the docs list it, so it is sent if set
+    "generate_audio": (True, "refused"),
+    "output_gcs_uri": ("gs://bucket/folder", "refused"),
+    "labels": ({"a": "b"}, "sent"),  # by `extra` alone, which is the caller's own word
+    "fps": (24, "sent"),
 }
-"""What the client refuses in a format by itself; we send it where it is asked for (protocol §1)."""
+"""What the client refuses in the Gemini format by itself, and what becomes of it here."""
 
 
 @contextmanager
@@ -209,23 +213,20 @@ def test_request_bodies_are_those_of_googles_client(surface: str) -> None:
 
 
 def test_what_googles_client_refuses_by_itself() -> None:
-    """We pass it on: gateways differ."""
-    values = {
-        "seed": 7,
-        "generate_audio": True,
-        "output_gcs_uri": "gs://b/f",
-        "labels": {"a": "b"},
-        "fps": 24,
-    }
-    names = REFUSED_BY_GOOGLES_CLIENT["gemini"]
-    given = [{"model": "veo-2", "prompt": "A boat", "config": {name: values[name]}} for name in names]
+    """Fields of Vertex AI in the Gemini format: none is dropped in silence."""
+    given: list[dict[str, Any]] = [
+        {"model": "veo-2", "prompt": "A boat", "config": {name: value}}
+        for name, (value, _) in REFUSED_BY_GOOGLES_CLIENT.items()
+    ]
     with recording() as (base_url, seen):
         answers = google("gemini", "send", base_url, given=given)
     assert not seen
-    assert ["only supported in" in (answer or "") for answer in answers] == [True] * len(names)
-    for case in given:
-        sent = body_of(provider("gemini", base_url).dialect.submit(request_of(case), case["model"]))
-        assert len(sent["parameters"]) == 1
+    assert ["only supported in" in (answer or "") for answer in answers] == [True] * len(given)
+    dialect = provider("gemini", base_url).dialect
+    for case, (_, fate) in zip(given, REFUSED_BY_GOOGLES_CLIENT.values(), strict=True):
+        request = request_of(case)
+        assert bool(dialect.problems(request, case["model"])) == (fate == "refused")
+        assert len(body_of(dialect.submit(request, case["model"]))["parameters"]) == 1
 
 
 @pytest.mark.parametrize("surface", VERSIONS)

@@ -451,7 +451,7 @@ async def test_what_the_catalogue_doubts_is_logged_once_and_sent(
     session: Make, wire: ScriptedTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Gateways differ: a doubtful combination warns with its rule, and is not refused."""
-    request = VideoRequest("boat", model="veo-2", generate_audio=True)
+    request = VideoRequest("boat", seed=1)
     async with session() as veo:
         await veo.generate(request)
         await veo.generate(request)

@@ -140,7 +140,7 @@ def _pictures(request: VideoRequest) -> Iterator[Problem]:
         if not isinstance(value := getattr(request, field), Media | None):
             yield _problem(field, f"{field} must be Media, a path, bytes or a URL, not {_type(value)}")
     for position, medium in enumerate(request.reference_images):
-        if not isinstance(medium.reference_type, str | None):
+        if not isinstance(getattr(medium, "reference_type", None), str | None):
             place = f"reference_images[{position}]"
             yield _problem(place, f'{place}: reference_type must be "asset", "style" or None')
 

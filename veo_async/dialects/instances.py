@@ -64,8 +64,8 @@ def unknown_fields(request: VideoRequest, shown: Mapping[str, str]) -> Iterator[
         if getattr(request, name) is not None:
             yield Problem(
                 field=name,
-                message=f"the Gemini format has no {name}, Vertex AI has: leave it out, or give a gateway that "
-                f'takes it extra={{"{_PARAMETERS[name]}": {value}}}',
+                message=f"the Gemini format has no {name}, Vertex AI has: leave it out, or give a gateway "
+                f'that takes it extra={{"{_PARAMETERS[name]}": {value}}}',
             )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Final
 
 from veo_async.codec import request_digest
 from veo_async.engine.lifecycle import State
@@ -17,12 +16,6 @@ from veo_async.session import media
 
 __all__ = ["check", "take_in"]
 
-_WAY_OUT: Final = (
-    "this service takes pictures by their URLs only. Give an https:// URL, or give the provider upload=, an "
-    "async callable that puts a picture somewhere and returns its URL: "
-    "async def upload(media): return await my_bucket.put(media.data, media.mime_type)"
-)
-
 
 def check(request: VideoRequest, provider: Provider) -> str:
     """Return the provider's model name for a request that can be sent.
@@ -31,10 +24,7 @@ def check(request: VideoRequest, provider: Provider) -> str:
         InvalidRequestError: It cannot; names every field that is at fault, and the remedy.
     """
     model = provider.model_name(request.model)
-    problems = provider.dialect.problems(request, model)
-    field = media.homeless(request, provider)
-    if field is not None and not problems:
-        raise InvalidRequestError(f"{provider.name} cannot be sent this: {field}: {_WAY_OUT}", field=field)
+    problems = [*provider.dialect.problems(request, model), *media.homeless(request, provider)]
     if problems:
         text = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
         raise InvalidRequestError(f"{provider.name} cannot be sent this: {text}", field=problems[0].field)

@@ -12,7 +12,7 @@ from attrs import evolve
 
 from veo_async.errors import ConfigurationError, InvalidRequestError, NotSentError
 from veo_async.ledger.ledger import Ledger
-from veo_async.models import Media, VideoRequest
+from veo_async.models import Media, Problem, VideoRequest
 from veo_async.providers import Provider, Upload
 from veo_async.sniffing import HEAD_BYTES, mime_type_of
 
@@ -21,20 +21,26 @@ __all__ = ["MAX_MEDIA_BYTES", "homeless", "hosted", "kept", "loaded"]
 MAX_MEDIA_BYTES = 64 << 20
 """No surface takes more in one request; checked before the file is read."""
 
+_WAY_OUT: Final = (
+    "this service takes pictures by their URLs only. Give an https:// URL, or give the provider upload=, an "
+    "async callable that puts a picture somewhere and returns its URL: "
+    "async def upload(media): return await my_bucket.put(media.data, media.mime_type)"
+)
 _WEB: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 
-def homeless(request: VideoRequest, provider: Provider) -> str | None:
-    """Return the first field whose medium a service of URLs cannot get at; None when there is none."""
-    if not provider.capabilities.url_only_media or provider.upload is not None:
-        return None
-    return next((field for field, media in _named(request) if media.uri is None), None)
+def homeless(request: VideoRequest, provider: Provider) -> Iterator[Problem]:
+    """Yield the media of this machine that a service of URLs cannot get at."""
+    if provider.capabilities.url_only_media and provider.upload is None:
+        fields = (field for field, media in _named(request) if media.uri is None)
+        yield from (Problem(field=field, message=_WAY_OUT) for field in fields)
 
 
 def _named(request: VideoRequest) -> Iterator[tuple[str, Media]]:
     references = ((f"reference_images[{n}]", media) for n, media in enumerate(request.reference_images))
     single = (("image", request.image), ("last_frame", request.last_frame), ("video", request.video))
-    yield from ((field, media) for field, media in single if media is not None)
+    # What is no medium at all is among the request's other problems.
+    yield from ((field, media) for field, media in single if isinstance(media, Media))
     yield from references
 
 
