@@ -69,7 +69,7 @@ def go_to_copy(session: nox.Session, *names: str, leave_out: tuple[str, ...] = (
 def run_tests(session: nox.Session) -> None:
     """Run the tests of the package against its wheel."""
     install_wheel(session, *group("test"))
-    go_to_copy(session, "tests", "examples", "pyproject.toml", leave_out=PAGE_TESTS)
+    go_to_copy(session, "tests", "examples", "docs", "pyproject.toml", leave_out=PAGE_TESTS)
     # Much of the time is spent waiting for sockets and processes: one worker for each processor.
     session.run("pytest", "tests", "--numprocesses=auto", *session.posargs)
 
