@@ -1,6 +1,5 @@
 """GPTProto's v3 format: seed 000 to the letter, the documented envelope, and the trap in its "success"."""
 
-import shlex
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,11 +12,6 @@ from .client import Answer, Client, Clock, serving
 pytestmark = pytest.mark.anyio
 
 MODEL = "veo3.1-fast"
-SEED_KEY = "sk-***********"
-SEED_CURL = """curl -X GET "https://gptproto.com/api/v3/predictions/{task_id}/result" \\
-    -H "Authorization: sk-***********" \\
-    -H "Content-Type: application/json"
-"""
 PICTURE = "https://pictures.example/boat.png"
 
 
@@ -61,19 +55,6 @@ async def test_a_task_runs_and_ends_with_a_public_video() -> None:
         assert (entry.surface, entry.operation, entry.model) == ("gptproto_v3", task["id"], MODEL)
         assert entry.billed == "yes"
         assert entry.cost_estimate == pytest.approx(0.80)
-
-
-async def test_the_seeds_curl_line_runs_as_printed() -> None:
-    """But for the host; curl puts what stands in braces into the URL."""
-    words = shlex.split(SEED_CURL.replace("{task_id}", "task_id"))
-    headers = dict(word.split(": ", 1) for word, flag in zip(words[1:], words, strict=False) if flag == "-H")
-    path = words[3].removeprefix("https://gptproto.com")
-    async with serving(keys=(SEED_KEY,)) as client:
-        answer = await client.ask(words[2], path, headers=headers, key=None)
-        assert (answer.status, answer.json["error"]["type"]) == (404, "404")
-        task = (await submit(client)).json["data"]["id"]
-        found = await client.ask(words[2], path.replace("task_id", task), headers=headers, key=None)
-        assert found.json["data"]["id"] == task
 
 
 @pytest.mark.parametrize(
