@@ -140,6 +140,14 @@ def parity(session: nox.Session) -> None:
     session.run("pytest", "tests/parity", *session.posargs, env={"VEO_PARITY_CACHE": packages})
 
 
+@nox.session(name="lost-replies")
+def lost_replies(session: nox.Session) -> None:
+    """Count the POSTs of ours and of others when the answer to a paid submit is lost."""
+    install_wheel(session)
+    go_to_copy(session, "benchmarks")
+    session.run("python", "benchmarks/lost_replies.py", str(ROOT / ".nox" / "peers"))
+
+
 @nox.session
 def build(session: nox.Session) -> None:
     """Build the source archive, the wheel from it, and look into both."""
