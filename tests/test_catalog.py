@@ -140,7 +140,7 @@ def test_estimates(name: str, request_: VideoRequest, usd: float | None) -> None
 )
 def test_warnings(model: str, request_: VideoRequest, fields: list[str]) -> None:
     """What a model is known not to take on Google's own service; other models are not spoken of."""
-    warnings = catalog.warnings(request_, model)
+    warnings = [doubt for doubt in catalog.warnings(request_, model) if doubt.field != "model"]
     assert [warning.field for warning in warnings] == fields
     assert all("as of 2026-09" in warning.message and "{" not in warning.message for warning in warnings)
 
@@ -150,3 +150,40 @@ def test_warnings_of_a_family() -> None:
     request = VideoRequest("a", seed=1)
     assert len(catalog.warnings(request, "veo-3.1", "gemini")) == 1
     assert catalog.warnings(request, "veo-3.1", "vertex") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [
+        ("veo-2", "2026-06-30"),
+        ("veo-2.0-generate-001", "2026-06-30"),
+        ("veo-3.0", "2026-06-30"),
+        ("veo-3.0-fast-generate-001", "2026-06-30"),
+        ("veo-3.1-lite-generate-preview", "2026-10-22"),
+        ("veo-3.1", None),
+        ("veo-3.1-fast-generate-preview", None),
+        ("nobodys-model", None),
+    ],
+)
+def test_retired_models(name: str, day: str | None) -> None:
+    """Protocol §0: Google's host ended them on these days; seeds 001 and 003 offer two of them still."""
+    end = catalog.retirement(name)
+    assert (end is None) == (day is None)
+    if end is not None:
+        assert end.field == "model"
+        assert f"on {day}" in end.message
+        assert "third parties" in end.message
+        assert catalog.warnings(VideoRequest("a"), name) == [end]
+
+
+@pytest.mark.parametrize("model", catalog.MODELS)
+def test_googles_own_host_serves_none(model: str) -> None:
+    """There every model warns, whatever gateways offer, and the way out is another service."""
+    (doubt,) = catalog.warnings(VideoRequest("a"), model, "gemini", catalog.GOOGLE)
+    assert "use a gateway or Vertex AI" in doubt.message
+
+
+@pytest.mark.parametrize("family", ["vertex", "gateway"])
+def test_no_end_is_known_elsewhere(family: str) -> None:
+    """Nothing is said that no page says."""
+    assert [catalog.retirement(model, family) for model in catalog.MODELS] == [None] * len(catalog.MODELS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.surfaces import answer as response
 from veo_async.answers import (
     Accepted,
     Empty,
@@ -25,7 +26,7 @@ from veo_async.dialects.dialect import Capabilities, Dialect
 from veo_async.dialects.gemini import GeminiDialect, gateway_uri
 from veo_async.errors import InvalidRequestError
 from veo_async.models import Failed, Media, Succeeded, VideoRequest
-from veo_async.wire import MAX_INLINE_BYTES, Base64Media, Request, Response
+from veo_async.wire import MAX_INLINE_BYTES, Base64Media, Request
 
 MODEL = "veo-3.1-fast-generate-preview"
 OPERATION = f"models/{MODEL}/operations/abc123"
@@ -45,11 +46,6 @@ def json_of(request: Request, fill: str = "") -> Any:
 
 def body_of(request: VideoRequest, **options: bool) -> Any:
     return json_of(dialect.submit(request, MODEL, **options))
-
-
-def response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status=status, headers=headers or {}, body=data)
 
 
 # Submits --------------------------------------------------------------------------------------------------
@@ -115,6 +111,13 @@ def test_the_duration_as_a_string() -> None:
     switched = GeminiDialect(base_url=BASE, status_base_url=BASE, duration_as_string=True)
     assert json_of(switched.submit(request, MODEL))["parameters"] == {"durationSeconds": "6"}
     assert json_of(switched.submit(VideoRequest("a"), MODEL))["parameters"] == {}
+
+
+def test_a_webhook_stands_beside_the_instances() -> None:
+    """Protocol §1 has it at the top level, where no other field of `extra` goes."""
+    hook = {"uris": ["https://hook.example"]}
+    body = body_of(VideoRequest("a", extra={"webhookConfig": hook, "fps": 24}))
+    assert body == {"instances": [{"prompt": "a"}], "parameters": {"fps": 24}, "webhookConfig": hook}
 
 
 def test_extra_is_the_callers_last_word() -> None:
@@ -404,7 +407,7 @@ def test_a_page_of_a_list() -> None:
 
 def test_listing_is_off_unless_asked_for() -> None:
     """No gateway is known to list."""
-    assert dialect.capabilities == Capabilities(can_list=False, inline_videos=True, url_only_media=False)
+    assert dialect.capabilities == Capabilities(can_list=False, inline_videos=True, webhook=True)
 
 
 def test_reading_a_list() -> None:
@@ -539,103 +542,6 @@ def test_googles_files_at_a_gateway(uri: str, expected: str | None) -> None:
     """Only files at Google's own host are asked from the gateway, without the query of their URI."""
     wanted = uri if expected is None else f"https://gw/p/v1beta/files/{expected}:download?alt=media"
     assert gateway_uri(uri, "https://gw/p") == wanted
-
-
-# Fuzz -----------------------------------------------------------------------------------------------------
-
-KEYS = (
-    "name",
-    "done",
-    "response",
-    "error",
-    "generateVideoResponse",
-    "generatedSamples",
-    "videos",
-    "video",
-    "uri",
-    "encodedVideo",
-    "raiMediaFilteredCount",
-    "raiMediaFilteredReasons",
-    "code",
-    "message",
-    "operations",
-    "nextPageToken",
-)
-LEAVES = st.sampled_from(
-    [
-        None,
-        True,
-        False,
-        0,
-        3,
-        503,
-        -1,
-        1.5,
-        "",
-        "3",
-        OPERATION,
-        "operations/abc123",
-        "https://h/a",
-        "AAAA",
-        "=",
-        "é",
-    ]
-)
-NEAR = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
-    max_leaves=25,
-)
-OPERATIONS = st.fixed_dictionaries(
-    {},
-    optional={
-        "name": st.just(OPERATION) | NEAR,
-        "done": st.just(True) | LEAVES,
-        "response": NEAR,
-        "error": NEAR,
-        "operations": st.lists(NEAR, max_size=2),
-    },
-)
-STATUSES = st.just(200) | st.sampled_from([204, 302, 400, 401, 404, 410, 429, 500, 503]) | st.integers(0, 999)
-SUBMIT_ANSWERS = Accepted | Refused | Unreadable
-CHECK_ANSWERS = Running | Finished | Empty | Missing | Refused | Unreadable
-LIST_ANSWERS = Listed | Refused | Unreadable
-
-
-def assert_closed(answered: Response) -> None:
-    """Every reader returns one of its answers; nothing is raised."""
-    assert isinstance(dialect.read_submit(answered, MODEL), SUBMIT_ANSWERS)
-    assert isinstance(dialect.read_check(answered, OPERATION), CHECK_ANSWERS)
-    assert isinstance(dialect.read_list(answered, MODEL), LIST_ANSWERS)
-
-
-@settings(max_examples=300, deadline=None)
-@given(STATUSES, OPERATIONS | NEAR)
-def test_near_misses_raise_nothing(status: int, body: object) -> None:
-    """JSON that almost is an operation."""
-    assert_closed(response(body, status))
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    STATUSES,
-    st.binary(max_size=80),
-    st.dictionaries(st.sampled_from(["retry-after", "date", "location"]), st.text()),
-)
-def test_arbitrary_bytes_raise_nothing(status: int, body: bytes, headers: dict[str, str]) -> None:
-    """Bytes and headers as they may come."""
-    assert_closed(response(body, status, headers))
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 80), st.binary(max_size=3))
-def test_cut_and_mangled_answers_raise_nothing(place: int, patch: bytes) -> None:
-    """A good answer, cut or overwritten anywhere."""
-    good = json.dumps(
-        {"name": OPERATION, "done": True, "response": {"videos": [{"uri": "https://h/a"}]}}
-    ).encode()
-    assert_closed(response(good[:place]))
-    assert_closed(response(good[:place] + patch + good[place + len(patch) :]))
 
 
 @settings(max_examples=200, deadline=None)

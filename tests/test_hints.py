@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from veo_async.dialects.hints import per_day, retry_after
 
@@ -128,27 +124,3 @@ PER_DAY_FAILURE: dict[str, object] = {
 def test_a_days_quota(message: str, details: list[object], expected: bool) -> None:
     """`QuotaFailure` and `ErrorInfo` say whether trying again soon is of use."""
     assert per_day(message, details) is expected
-
-
-ODD = st.recursive(
-    st.none() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["retryDelay", "violations", "metadata", "quotaId"]), inner, max_size=3
-        )
-    ),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.text(max_size=40) | st.from_regex(r"\A[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\Z"),
-    st.text(max_size=30) | st.from_regex(r"\Aretry in [0-9hms. ]{0,12}\Z"),
-    st.lists(ODD, max_size=3),
-)
-def test_no_hint_raises_or_is_beyond_bounds(value: str, message: str, details: list[object]) -> None:
-    """Whatever a server sends, there is a finite number of seconds of at least 0, or none."""
-    seconds = retry_after({"retry-after": value, "date": NOON}, message, details)
-    assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
-    per_day(message, details)

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.near_misses import (
-    DOCUMENTS,
-    FUZZ,
-    HEADERS,
-    REQUESTS,
-    STATUSES,
-    TASK,
-    answer,
-    assert_closed,
-    body_of,
-)
+from tests.surfaces import TASK, answer
 from veo_async.answers import (
     Accepted,
     Finished,
@@ -31,8 +17,8 @@ from veo_async.answers import (
 )
 from veo_async.dialects.dialect import Dialect
 from veo_async.dialects.openai_videos import OpenAIVideosDialect
-from veo_async.models import Failed, Media, Succeeded, Video, VideoRequest
-from veo_async.wire import Base64Media, Request
+from veo_async.models import Failed, Media, Succeeded, Video
+from veo_async.wire import Request
 
 BASE, STATUS = "https://gateway.example", "https://status.example"
 ID = "video_1"
@@ -48,73 +34,6 @@ def video(word: str, **members: object) -> dict[str, object]:
 
 def wrapped(word: str, **members: object) -> dict[str, object]:
     return {"code": "success", "message": "", "data": {"task_id": ID, "status": word, **members}}
-
-
-# Submits --------------------------------------------------------------------------------------------------
-
-
-def test_the_smallest_submit() -> None:
-    """Model and prompt."""
-    assert dialect.submit(VideoRequest("a boat"), "veo3.1") == Request(
-        method="POST",
-        url=f"{BASE}/v1/videos",
-        headers={"Accept": "application/json", "Content-Type": "application/json"},
-        body=(b'{"prompt": "a boat", "model": "veo3.1"}',),
-    )
-
-
-@pytest.mark.parametrize(
-    ("request_", "members"),
-    [
-        (VideoRequest("a", duration_seconds=8), {"seconds": "8"}),
-        (VideoRequest("a", resolution="720p"), {"size": "1280x720"}),
-        (VideoRequest("a", aspect_ratio="9:16"), {"size": "720x1280"}),
-        (VideoRequest("a", aspect_ratio="16:9", resolution="1080p"), {"size": "1920x1080"}),
-        (VideoRequest("a", aspect_ratio="9:16", resolution="4k"), {"size": "2160x3840"}),
-        (VideoRequest("a", image="https://h/a.png"), {"input_reference": "https://h/a.png"}),
-        (VideoRequest("a", extra={"size": "1x1"}), {"size": "1x1"}),
-    ],
-)
-def test_members_of_the_body(request_: VideoRequest, members: dict[str, Any]) -> None:
-    """Seconds are a string, resolution and aspect ratio a size."""
-    assert list(dialect.problems(request_, "veo3.1")) == []
-    assert body_of(dialect.submit(request_, "veo3.1")) == {"prompt": "a", "model": "veo3.1", **members}
-
-
-def test_a_picture_of_this_machine_goes_as_a_data_url() -> None:
-    """Its bytes are left for the transport."""
-    submit = dialect.submit(VideoRequest("a", image=PICTURE), "veo3.1")
-    assert [part for part in submit.body if not isinstance(part, bytes)] == [Base64Media(PICTURE)]
-    assert body_of(submit)["input_reference"] == "data:image/jpeg;base64,QUJD"
-    assert not dialect.capabilities.url_only_media
-
-
-def test_other_ways_to_write_it() -> None:
-    """Gateways differ: a number of seconds, a picture within an object."""
-    other = OpenAIVideosDialect(
-        base_url=BASE, status_base_url=BASE, seconds_as_number=True, reference_as_object=True
-    )
-    body = body_of(other.submit(VideoRequest("a", image=PICTURE, duration_seconds=8), "m"))
-    assert body["seconds"] == 8
-    assert body["input_reference"] == {"image_url": "data:image/jpeg;base64,QUJD"}
-
-
-@pytest.mark.parametrize(
-    ("request_", "field"),
-    [
-        (VideoRequest("a", seed=3), "seed"),
-        (VideoRequest("a", enhance_prompt=True), "enhance_prompt"),
-        (VideoRequest("a", resolution="8k"), "resolution"),
-        (VideoRequest("a", video="https://h/a.mp4"), "video"),
-        (VideoRequest("a", reference_images=("https://h/a.png",)), "reference_images"),
-        (VideoRequest("a", image="https://h/a.png", last_frame="https://h/b.png"), "last_frame"),
-        (VideoRequest("a", image="gs://b/a.png"), "image"),
-    ],
-)
-def test_what_has_no_place_is_named(request_: VideoRequest, field: str) -> None:
-    """With the way out."""
-    (problem,) = dialect.problems(request_, "m")
-    assert problem.field == field
 
 
 # Answers --------------------------------------------------------------------------------------------------
@@ -236,7 +155,13 @@ def test_a_page_of_a_list() -> None:
 @pytest.mark.parametrize("is_wrapped", [False, True])
 def test_reading_a_list(is_wrapped: bool) -> None:
     """By id; entries that cannot be read are left out."""
-    entries: list[object] = [video("queued"), video("completed", id="b"), {"status": 7}, {"id": "c"}]
+    entries: list[object] = [
+        video("queued"),
+        video("completed", id="b"),
+        {"status": 7},
+        {"id": "c"},
+        {"id": "a b"},
+    ]
     page: dict[str, object] = {"object": "list", "data": entries, "has_more": True, "last_id": "c"}
     listed = dialect.read_list(answer({"code": "success", "data": page} if is_wrapped else page), "m")
     assert isinstance(listed, Listed)
@@ -257,17 +182,3 @@ def test_a_server_that_does_not_list() -> None:
     refused = dialect.read_list(answer({"error": {"message": "x", "code": "unknown_url"}}, 404), "m")
     assert isinstance(refused, Refused)
     assert isinstance(dialect.read_list(answer({"data": 7}), "m"), Unreadable)
-
-
-@FUZZ
-@given(STATUSES, DOCUMENTS, REQUESTS)
-def test_near_misses_raise_nothing(status: int, body: object, request: VideoRequest | None) -> None:
-    """JSON that almost is an answer."""
-    assert_closed(dialect, answer(body, status), request)
-
-
-@FUZZ
-@given(STATUSES, st.binary(max_size=80), HEADERS)
-def test_arbitrary_bytes_raise_nothing(status: int, body: bytes, headers: dict[str, str]) -> None:
-    """Bytes and headers as they may come."""
-    assert_closed(dialect, answer(body, status, headers))

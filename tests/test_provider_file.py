@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.near_misses import TASK, answer, body_of
+from tests.surfaces import TASK, answer, body_of
 from veo_async.answers import Finished, RefusalKind, Refused, Running
 from veo_async.errors import ConfigurationError
 from veo_async.gateways import PRESETS, SHAPES, preset
@@ -127,6 +127,23 @@ def test_a_gateway_of_googles_format(tmp_path: Path) -> None:
     assert mine.model_name("veo-3.1") == "veo-3.1-generate-preview"
 
 
+def test_a_version_at_the_end_of_a_base_url(tmp_path: Path) -> None:
+    """Google's pages show it there; it is a segment of the paths, so it is written once."""
+    mine = provider(
+        tmp_path,
+        """
+        name = "mine"
+        shape = "gemini"
+        base_url = "https://mine.example/v1beta/"
+        status_base_url = "https://status.mine.example/v1beta"
+        key_variables = ["OTHER_KEY"]
+        """,
+    )
+    assert mine.base_url == "https://mine.example"
+    check = mine.dialect.check("models/m/operations/a")
+    assert check.url == "https://status.mine.example/v1beta/models/m/operations/a"
+
+
 def test_the_key_is_never_another_services(tmp_path: Path) -> None:
     """VEO_API_KEY may be anybody's: only the variables that the file names count."""
     file = tmp_path / "mine.toml"
@@ -158,7 +175,7 @@ HEAD = 'name = "mine"\nshape = "unified"\nbase_url = "https://h.example"\n'
         (HEAD + 'key_header = "a b"', "key_header: must be the name of a header"),
         (HEAD + 'key_prefix = "a\\nb"', "key_prefix: must be a word"),
         (
-            HEAD + 'key_variables = ["sk-0123456789"]',
+            HEAD + 'key_variables = ["sk-9876543210"]',
             r"key_variables\[0\]: must be the name of an environment",
         ),
         (HEAD + "key_variables = 1", "key_variables: must be a list"),
@@ -221,7 +238,7 @@ def test_the_packages_own_files(name: str) -> None:
     made = Provider.from_env(
         provider=name, base_url=gateway.base_url or "https://h.example", environ={"VEO_API_KEY": KEY}
     )
-    assert (made.name, made.family) == (name, "gateway")
+    assert (made.name, made.family) == (name, SHAPES[gateway.shape].family)
 
 
 def test_a_shape_is_a_name_and_a_dialect() -> None:

@@ -6,16 +6,18 @@ import pickle
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from veo_async.credentials import KeySource
 from veo_async.dialects.dialect import Capabilities
-from veo_async.errors import ConfigurationError
+from veo_async.errors import ConfigurationError, InvalidRequestError
 from veo_async.models import VideoRequest
 from veo_async.options import Limits, Rate
 from veo_async.providers import Provider, origin_of
+from veo_async.session.intake import check
 
 KEY = "sk-0123456789abcdef"
 GOOGLE_FILE = "https://generativelanguage.googleapis.com/v1beta/files/abc:download?alt=media"
@@ -32,7 +34,14 @@ def test_gptproto() -> None:
     assert provider.limits == Limits()
     assert provider.download_hosts == frozenset()
     assert (provider.proxy, provider.ssl, provider.trust_env, provider.upload) == (None, None, False, None)
-    assert provider.capabilities == Capabilities(inline_videos=True)
+    assert provider.capabilities == Capabilities(
+        inline_videos=True,
+        webhook=True,
+        key_header="x-goog-api-key",
+        submit_origin="https://gptproto.com",
+        status_origin="https://api.gptproto.com",
+        credential_origins=provider.credential_origins,
+    )
     assert not provider.refreshable
 
 
@@ -67,8 +76,8 @@ def test_gemini() -> None:
     submit = provider.dialect.submit(VideoRequest("a", duration_seconds=8), "m")
     assert submit.url == "https://gw.example/google/v1/models/m:predictLongRunning"
     assert submit.body == (b'{"instances": [{"prompt": "a"}], "parameters": {"durationSeconds": "8"}}',)
-    assert provider.capabilities.can_list
-    assert provider.download_hosts == {"cdn.example"}
+    assert (provider.capabilities.can_list, provider.capabilities.duration_as_string) == (True, True)
+    assert provider.download_hosts == provider.capabilities.download_hosts == {"cdn.example"}
     assert provider.limits.submits == (Rate(1), Rate(100, per=86400))
     assert provider.trust_env
     assert "secret-pw" not in repr(provider)
@@ -290,6 +299,96 @@ def test_a_gateways_checks_may_go_elsewhere() -> None:
     assert provider.credential_origins == {"https://a.example", "https://b.example"}
 
 
+def test_what_each_surface_can_do() -> None:
+    """Whoever needs to know reads it in the record, and asks no name."""
+    v3 = Provider.gptproto_v3(api_key=KEY, download_hosts={"cdn.example"}).capabilities
+    assert (v3.url_only_media, v3.inline_videos, v3.webhook, v3.can_list) == (True, False, False, False)
+    assert v3.key_header == "Authorization"
+    assert v3.download_hosts == {"cdn.example"}
+    openai = Provider.openai_videos(api_key=KEY, base_url="https://a.example", can_list=True).capabilities
+    assert (openai.can_list, openai.duration_as_string, openai.url_only_media) == (True, True, False)
+    number = Provider.openai_videos(api_key=KEY, base_url="https://a.example", seconds_as_number=True)
+    assert not number.capabilities.duration_as_string
+    cloud = vertex(status_base_url="https://checks.example:8443/x").capabilities
+    assert cloud.submit_origin == "https://us-central1-aiplatform.googleapis.com"
+    assert cloud.status_origin == "https://checks.example:8443"
+    assert cloud.credential_origins == {cloud.submit_origin, cloud.status_origin}
+
+
+@pytest.mark.parametrize(
+    "base", ["https://gptproto.com", "https://gptproto.com/", "https://GPTProto.com/v1beta"]
+)
+def test_gptprotos_own_base_url_brings_its_host_for_checks(base: str) -> None:
+    """However it is written, and also from the environment."""
+    named = Provider.from_env(environ={"GPTPROTO_API_KEY": KEY, "VEO_BASE_URL": base})
+    for provider in (Provider.gptproto(api_key=KEY, base_url=base), named):
+        assert (provider.base_url, provider.status_base_url) == (
+            "https://gptproto.com",
+            "https://api.gptproto.com",
+        )
+
+
+def test_warnings_know_the_provider() -> None:
+    """A model that Google's host retired is doubted in its format, there most of all, and nowhere else."""
+    old, new = VideoRequest("a", model="veo-2"), VideoRequest("a", model="veo-3.1")
+    google = Provider.gemini(api_key=KEY, base_url="https://generativelanguage.googleapis.com/v1beta")
+    gateway = Provider.gptproto(api_key=KEY)
+    assert [doubt.field for doubt in gateway.warnings(old)] == ["model"]
+    assert [doubt.field for doubt in google.warnings(new)] == ["model"]
+    assert [doubt.field for doubt in google.warnings(VideoRequest("a"), "veo-3.0-generate-001")] == ["model"]
+    assert gateway.warnings(new) == gateway.warnings(VideoRequest("a")) == []
+    assert vertex().warnings(old) == Provider.unified(api_key=KEY).warnings(old) == []
+
+
+@pytest.mark.parametrize("name", ["gptproto-v3", "unified", "wavespeed"])
+@pytest.mark.parametrize("field", ["image", "last_frame", "reference_images[0]"])
+def test_a_picture_of_this_machine_needs_upload(name: str, field: str) -> None:
+    """The error names provider, field and the hook, with a line to copy."""
+    provider = Provider.from_env(provider=name, environ={"VEO_API_KEY": KEY})
+    picture, url = b"picture", "https://pictures.example/a.png"
+    request = {
+        "image": VideoRequest("a", image=picture),
+        "last_frame": VideoRequest("a", image=url, last_frame=picture),
+        "reference_images[0]": VideoRequest("a", reference_images=[picture]),
+    }[field]
+    with pytest.raises(InvalidRequestError) as caught:
+        check(request, provider)
+    assert caught.value.field == field
+    assert str(caught.value).startswith(f"{name} cannot be sent this: {field}: ")
+    assert "upload=" in str(caught.value)
+    assert "async def upload(media)" in str(caught.value)
+
+
+def text_of(value: object) -> str:
+    try:
+        return repr(value)
+    except AttributeError:  # half made
+        return ""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Provider.gemini(api_key=KEY, base_url="http://a.example"),
+        lambda: Provider.gemini(api_key=KEY + "\n", base_url="https://a.example"),
+        lambda: Provider.unified(api_key=KEY, download_hosts="cdn.example"),
+        lambda: vertex(token=KEY, location="US"),
+        lambda: Provider.from_file("none.toml", api_key=KEY),
+        lambda: Provider.from_env(environ={"VEO_PROVIDER": "sora", "VEO_API_KEY": KEY}),
+        lambda: Provider.from_env(environ={"VEO_PROVIDER": "vertex", "VEO_API_KEY": KEY}),
+        lambda: Provider.from_env(environ={"VEO_PROVIDER": "openai-videos", "VEO_API_KEY": KEY}),
+    ],
+)
+def test_no_traceback_shows_the_key(make: Callable[[], Provider]) -> None:
+    """Crash reporters write down the locals of every frame: ours hold the key sealed."""
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    frames = [entry.frame for entry in caught.traceback if "veo_async" in str(entry.path)]
+    assert frames
+    shown = [name for frame in frames for name, value in frame.f_locals.items() if KEY in text_of(value)]
+    assert shown == []
+
+
 def test_a_key_of_googles_is_not_sent_to_gptprotos_other_format() -> None:
     """As for the first."""
     with pytest.raises(ConfigurationError, match="key of Google's"):
@@ -306,7 +405,8 @@ def test_a_key_of_googles_is_not_sent_to_gptprotos_other_format() -> None:
         ({"VEO_PROVIDER": "openai-videos", "VEO_API_KEY": "k"}, "base_url is not set .VEO_BASE_URL"),
         ({"VEO_PROVIDER": "unified"}, "no key for unified: set VEO_API_KEY or CHAINHUB_API_KEY"),
         ({"VEO_API_KEY": "k"}, "not whose: set VEO_PROVIDER"),
-        ({"GEMINI_API_KEY": "k"}, "VEO_BASE_URL is not set"),
+        ({"GEMINI_API_KEY": "k"}, "VEO_BASE_URL.: gemini has no host of its own, and Google's serves no"),
+        ({"VEO_PROVIDER": "gptproto-v3", "GPTPROTO_API_KEY": "AIzaSy0123456789"}, "key of Google's"),
         ({"GPTPROTO_API_KEY": "k\n"}, "line breaks"),
     ],
 )

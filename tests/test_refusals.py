@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from veo_async.answers import RefusalKind, Refused, Unreadable
 from veo_async.dialects import refusals, support_codes
@@ -291,30 +289,3 @@ def test_words_of_policy(text: str, policy: bool) -> None:
 def test_words_about_money(text: str, billed: str) -> None:
     """Nothing is billed where the provider says so."""
     assert support_codes.billed_by(text) == billed
-
-
-NEAR = st.recursive(
-    st.none() | st.booleans() | st.integers(-1, 600) | st.sampled_from(["401", "503", "meet the guidelines"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["error", "code", "message", "type", "status", "details"]), inner, max_size=5
-    ),
-    max_leaves=12,
-)  # fmt: skip
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(100, 700), NEAR | st.fixed_dictionaries({"error": NEAR}))
-def test_near_misses_raise_nothing(status: int, body: object) -> None:
-    """Whatever the shape, an answer is an object, a refusal or unreadable."""
-    read = read_body(Response(status=status, headers={}, body=json.dumps(body).encode()))
-    assert isinstance(read, dict | Refused | Unreadable)
-    if isinstance(read, dict):
-        assert 200 <= status < 300
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.integers(100, 700), st.binary(max_size=60))
-def test_arbitrary_bytes_raise_nothing(status: int, body: bytes) -> None:
-    """Bytes that are no JSON are unreadable."""
-    assert isinstance(read_body(Response(status=status, headers={}, body=body)), dict | Refused | Unreadable)

@@ -7,26 +7,20 @@ page for the GPTProto format, and the statuses of the table on its page for Veo 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.seeds import ERRORS, SAMPLES, sample
 from veo_async.answers import Accepted, Finished, Missing, RefusalKind, Refused, Running, Unreadable
 from veo_async.models import Succeeded, Video, VideoRequest
 from veo_async.providers import Provider
 from veo_async.wire import Response
 
-SAMPLES = Path(__file__).parent / "samples"
 MODEL = "veo-3.1-generate-preview"
 OPERATION = "models/veo-3.1-generate-preview/operations/mg3pt9cbmvr1"
 VIDEO_URI = "https://generativelanguage.googleapis.com/v1beta/files/generated-video-id:download?alt=media"
 
 dialect = Provider.gptproto(api_key="sk-test-test-test").dialect
-
-
-def sample(name: str, status: int = 200) -> Response:
-    headers = {"content-type": "application/json"}
-    return Response(status=status, headers=headers, body=(SAMPLES / name).read_bytes())
 
 
 def test_a_finished_operation_on_a_check() -> None:
@@ -69,33 +63,6 @@ def test_the_finished_video_is_asked_from_the_gateway() -> None:
         "https://gptproto.com/v1beta/files/generated-video-id:download?alt=media",
         "https://gptproto.com/upload/v1beta/files/generated-video-id:download?alt=media",
     ]
-
-
-SIGNATURE = ("gptproto_401_invalid_signature.json", "Invalid signature", "401")
-BALANCE = ("gptproto_403_insufficient_balance.json", "Insufficient balance", "403")
-INTERNAL = ("gptproto_500_internal_server_error.json", "Internal server error", "500")
-POLICY = (
-    "gptproto_503_content_policy.json",
-    "Input may not meet the guidelines. Please adjust and try again.",
-    "503",
-)
-
-ERRORS = [
-    (SIGNATURE, 401, RefusalKind.AUTHENTICATION),
-    (BALANCE, 403, RefusalKind.BALANCE),
-    (INTERNAL, 500, RefusalKind.SERVER),
-    (POLICY, 503, RefusalKind.CONTENT),
-    (POLICY, 400, RefusalKind.CONTENT),  # seed 003: "actual status code is 400"
-    # A gateway that answers 200 to everything: the error's own code counts.
-    (SIGNATURE, 200, RefusalKind.AUTHENTICATION),
-    (BALANCE, 200, RefusalKind.BALANCE),
-    (INTERNAL, 200, RefusalKind.SERVER),
-    (POLICY, 200, RefusalKind.CONTENT),
-    # One that answers 400 to everything, as it does to policy.
-    (SIGNATURE, 400, RefusalKind.AUTHENTICATION),
-    (BALANCE, 400, RefusalKind.BALANCE),
-    (INTERNAL, 400, RefusalKind.SERVER),
-]
 
 
 @pytest.mark.parametrize(("error", "status", "kind"), ERRORS)

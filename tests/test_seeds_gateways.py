@@ -7,28 +7,24 @@ OpenAPI page "Query task" of chainhub's unified video format, its one example.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.seeds import ERRORS, SAMPLES, sample
+from tests.surfaces import SURFACES, Surface
 from veo_async.answers import Accepted, Empty, RefusalKind, Refused, Running, Unreadable
 from veo_async.models import Failed
 from veo_async.providers import Provider
-from veo_async.wire import Request, Response
+from veo_async.wire import Request
 
-SAMPLES = Path(__file__).parent / "samples"
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+GATEWAYS = [surface for surface in SURFACES if surface.name not in {"gemini", "vertex"}]
 SEED_000_ID = "task-mg3pt9cbmvr1"
 SEED_002_QUERY = "veo3.1-fast:1760545785-euexscdeL8"
 SEED_002_ANSWER = "033fa60e-f37c-4ff6-a44d-5585ffea938d"
 
 v3 = Provider.gptproto_v3(api_key="sk-test-test-test").dialect
 unified = Provider.unified(api_key="sk-test-test-test").dialect
-
-
-def sample(name: str, status: int = 200) -> Response:
-    headers = {"content-type": "application/json"}
-    return Response(status=status, headers=headers, body=(SAMPLES / name).read_bytes())
 
 
 def test_the_queries_are_those_of_the_pages() -> None:
@@ -90,35 +86,14 @@ def test_the_pages_task_says_its_model() -> None:
     assert unified.model_of(SEED_002_ANSWER) is None
 
 
-SIGNATURE = ("gptproto_401_invalid_signature.json", "Invalid signature", "401")
-BALANCE = ("gptproto_403_insufficient_balance.json", "Insufficient balance", "403")
-INTERNAL = ("gptproto_500_internal_server_error.json", "Internal server error", "500")
-POLICY = (
-    "gptproto_503_content_policy.json",
-    "Input may not meet the guidelines. Please adjust and try again.",
-    "503",
-)
-ERRORS = [
-    (SIGNATURE, 401, RefusalKind.AUTHENTICATION),
-    (BALANCE, 403, RefusalKind.BALANCE),
-    (INTERNAL, 500, RefusalKind.SERVER),
-    (POLICY, 503, RefusalKind.CONTENT),
-    (POLICY, 400, RefusalKind.CONTENT),  # seed 003: "actual status code is 400"
-    (SIGNATURE, 200, RefusalKind.AUTHENTICATION),
-    (BALANCE, 200, RefusalKind.BALANCE),
-    (INTERNAL, 200, RefusalKind.SERVER),
-    (POLICY, 200, RefusalKind.CONTENT),
-]
-
-
-@pytest.mark.parametrize("surface", ["v3", "unified", "openai_videos"])
+@pytest.mark.parametrize("surface", GATEWAYS, ids=lambda surface: surface.name)
 @pytest.mark.parametrize(("error", "status", "kind"), ERRORS)
-def test_seed_000s_errors(error: tuple[str, str, str], status: int, kind: RefusalKind, surface: str) -> None:
+def test_seed_000s_errors(
+    error: tuple[str, str, str], status: int, kind: RefusalKind, surface: Surface
+) -> None:
     """Documented on the query: they mean the same there and on a submit, and on every surface of gateways."""
-    openai = Provider.openai_videos(api_key="sk-test-test-test", base_url="https://gateway.example").dialect
-    dialect = {"v3": v3, "unified": unified, "openai_videos": openai}[surface]
     name, message, code = error
     raw = json.loads((SAMPLES / name).read_text())
     expected = Refused(kind=kind, message=message, status=status, code=code, raw=raw)
-    assert dialect.read_check(sample(name, status), SEED_000_ID) == expected
-    assert dialect.read_submit(sample(name, status), "veo3.1-fast") == expected
+    assert surface.dialect.read_check(sample(name, status), SEED_000_ID) == expected
+    assert surface.dialect.read_submit(sample(name, status), "veo3.1-fast") == expected

@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.near_misses import (
-    DOCUMENTS,
-    FUZZ,
-    HEADERS,
-    REQUESTS,
-    STATUSES,
-    TASK,
-    answer,
-    assert_closed,
-    body_of,
-)
+from tests.surfaces import TASK, answer, body_of
 from veo_async.answers import Accepted, Empty, Finished, Missing, RefusalKind, Refused, Running, Unreadable
 from veo_async.dialects.dialect import Dialect
 from veo_async.dialects.unified import UnifiedDialect
@@ -322,17 +310,3 @@ def test_a_download_is_public() -> None:
     """Without the key."""
     (request,) = dialect.download(URL)
     assert (request.url, request.keyless) == (URL, True)
-
-
-@FUZZ
-@given(STATUSES, DOCUMENTS, REQUESTS)
-def test_near_misses_raise_nothing(status: int, body: object, request: VideoRequest | None) -> None:
-    """JSON that almost is an answer."""
-    assert_closed(dialect, answer(body, status), request)
-
-
-@FUZZ
-@given(STATUSES, st.binary(max_size=80), HEADERS)
-def test_arbitrary_bytes_raise_nothing(status: int, body: bytes, headers: dict[str, str]) -> None:
-    """Bytes and headers as they may come."""
-    assert_closed(dialect, answer(body, status, headers))

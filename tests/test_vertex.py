@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from veo_async.answers import Accepted, Empty, Finished, Missing, RefusalKind, Refused, Running, Unreadable
 from veo_async.dialects.dialect import Dialect
@@ -264,33 +262,3 @@ def test_there_is_no_list() -> None:
     with pytest.raises(NotImplementedError):
         dialect.list_page(MODEL, None)
     assert isinstance(dialect.read_list(response({}), MODEL), Unreadable)
-
-
-# Anything -------------------------------------------------------------------------------------------------
-
-_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just(OPERATION)
-_KEYS = st.sampled_from(
-    [
-        *("name", "done", "error", "response", "videos", "gcsUri", "bytesBase64Encoded", "mimeType", "code"),
-        *("message", "raiMediaFilteredCount", "raiMediaFilteredReasons", "generatedSamples", "video"),
-    ]
-)
-_JSON = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=5)
-)
-
-
-@given(
-    body=_JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=80),
-    status=st.integers(200, 599),
-)
-@settings(max_examples=300, deadline=None)
-def test_whatever_comes_is_an_answer(body: bytes, status: int) -> None:
-    """No exception leaves the readers; a name that is taken is whole."""
-    came = response(body, status)
-    accepted = dialect.read_submit(came, MODEL)
-    assert isinstance(accepted, Accepted | Refused | Unreadable)
-    if isinstance(accepted, Accepted):
-        assert accepted.operation == OPERATION
-    answer = dialect.read_check(came, OPERATION, VideoRequest("a", sample_count=2))
-    assert isinstance(answer, Running | Finished | Empty | Missing | Refused | Unreadable)

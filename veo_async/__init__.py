@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from veo_async.dialects.dialect import Capabilities as Capabilities
     from veo_async.engine.scheduler import PollScheduler as PollScheduler
     from veo_async.errors import AuthenticationError as AuthenticationError
     from veo_async.errors import BudgetExceededError as BudgetExceededError
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from veo_async.session import VeoSession as VeoSession
 
 _HOMES = {
+    "veo_async.dialects.dialect": ["Capabilities"],
     "veo_async.engine.scheduler": ["PollScheduler"],
     "veo_async.errors": [
         "AuthenticationError",

@@ -157,6 +157,10 @@ class Listed:
 
     answers: dict[str, Running | Finished | Empty | Refused]
     """By full operation name."""
+    created_at: dict[str, float] = field(factory=dict[str, float])
+    """When operations were created: seconds since 1970 by the provider's clock, where the surface says it."""
+    answered_at: float | None = None
+    """What the provider's clock said when it answered, where it says it."""
     next_page_token: str | None = None
 
 

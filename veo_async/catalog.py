@@ -14,10 +14,23 @@ from attrs import frozen
 
 from veo_async.models import Problem, VideoRequest
 
-__all__ = ["AS_OF", "DEFAULT_MODEL", "MODELS", "Model", "estimate", "find", "model_name", "warnings"]
+__all__ = [
+    "AS_OF",
+    "DEFAULT_MODEL",
+    "MODELS",
+    "Model",
+    "estimate",
+    "find",
+    "model_name",
+    "retirement",
+    "warnings",
+]
 
 AS_OF: Final = "2026-09"
 """Month that the prices and abilities below were gathered in."""
+
+GOOGLE: Final = "https://generativelanguage.googleapis.com"
+"""Google's own host of the Gemini format, which served these models until they were retired."""
 
 DEFAULT_MODEL: Final = "veo-3.1-fast"
 """Used where neither the request nor the provider names a model."""
@@ -43,6 +56,10 @@ class Model:
     """Most videos of one prompt."""
     audio: bool = True
     """Makes sound."""
+    retired: str
+    """Day on which Google's own Gemini host stopped serving it, by three third parties (protocol §0)."""
+    named_by: str = ""
+    """Pages of gateways in the Gemini format that offer it; empty: none is known."""
 
 
 _GOOGLES: Final = ("gemini", "vertex")
@@ -58,6 +75,8 @@ _MODELS: Final = (
         prices={"720p": 0.40, "1080p": 0.40, "4k": 0.60},
         seconds=(4, 6, 8),
         takes=_ALL_MEDIA,
+        retired="2026-10-22",
+        named_by="seeds 001 and 003",
     ),
     Model(
         alias="veo-3.1-fast",
@@ -65,6 +84,8 @@ _MODELS: Final = (
         prices={"720p": 0.10, "1080p": 0.12, "4k": 0.30},
         seconds=(4, 6, 8),
         takes=_ALL_MEDIA,
+        retired="2026-10-22",
+        named_by="seed 003",
     ),
     Model(
         alias="veo-3.1-lite",
@@ -72,6 +93,7 @@ _MODELS: Final = (
         prices={"720p": 0.05, "1080p": 0.08},
         seconds=(4, 6, 8),
         takes=frozenset({"image", "last_frame"}),
+        retired="2026-10-22",
     ),
     Model(
         alias="veo-3.0",
@@ -79,6 +101,7 @@ _MODELS: Final = (
         prices={"720p": 0.40, "1080p": 0.40},
         seconds=(8,),
         takes=_PICTURE,
+        retired="2026-06-30",
     ),
     Model(
         alias="veo-3.0-fast",
@@ -86,6 +109,7 @@ _MODELS: Final = (
         prices={"720p": 0.10, "1080p": 0.12},
         seconds=(8,),
         takes=_PICTURE,
+        retired="2026-06-30",
     ),
     Model(
         alias="veo-2",
@@ -95,6 +119,7 @@ _MODELS: Final = (
         takes=_PICTURE,
         samples=2,
         audio=False,
+        retired="2026-06-30",
     ),
 )
 
@@ -247,19 +272,47 @@ _FAMILY_CHECKS: Final[Mapping[str, Sequence[_Check]]] = {
 """What a family of providers is not known to take, whatever the model."""
 
 
-def warnings(request: VideoRequest, model: str, family: str = "gemini") -> Sequence[Problem]:
+def retirement(name: str, family: str = "gemini", origin: str = "") -> Problem | None:
+    """Return what is known of the end of a model in the Gemini format; None where it is still offered.
+
+    Args:
+        name: An alias or a provider's own name.
+        family: The family of providers it is asked from; of others no end is known.
+        origin: Where it is asked from; empty: not known.
+    """
+    model = find(name) if family == "gemini" else None
+    if model is None or (model.named_by and origin != GOOGLE):
+        return None
+    way_out = (
+        "use a gateway or Vertex AI" if origin == GOOGLE else "a gateway may have, too: veo-3.1 is offered"
+    )
+    return Problem(
+        field="model",
+        message=f"Google's own Gemini host stopped serving {model.alias} on {model.retired}, as three third "
+        f"parties agree; {way_out}",
+    )
+
+
+def warnings(
+    request: VideoRequest, model: str, family: str = "gemini", origin: str = ""
+) -> Sequence[Problem]:
     """Return what a known model is known not to take on Google's own service; empty for other models.
+
+    A model that is retired there comes first.
 
     Args:
         request: What is asked.
         model: An alias or a provider's own name.
         family: The family of providers it is sent to.
+        origin: Where it is sent to; empty: not known.
     """
     known = find(model)
     if known is None:
         return ()
-    return [
+    ended = retirement(model, family, origin)
+    doubts = [
         Problem(field=field, message=f"{message.format(model=known.alias)} (as of {AS_OF})")
         for field, questionable, message in (*_CHECKS, *_FAMILY_CHECKS.get(family, ()))
         if questionable(request, known)
     ]
+    return [*([] if ended is None else [ended]), *doubts]

@@ -11,10 +11,7 @@ import anyio
 
 from veo_async.errors import ConfigurationError
 
-__all__ = ["Credential", "KeySource", "Secret", "checked"]
-
-KeySource = str | Callable[[], Awaitable[str]]
-"""A key, or an async callable that returns one and is asked again when the provider refuses it."""
+__all__ = ["Credential", "KeySource", "Secret", "checked", "sealed"]
 
 _NEVER_PICKLED: Final = (
     "a key is never pickled: let each process make its own Provider, as by Provider.from_env()"
@@ -52,23 +49,39 @@ class Secret:
         )
 
 
+KeySource = str | Secret | Callable[[], Awaitable[str]]
+"""A key, or an async callable that returns one and is asked again when the provider refuses it."""
+
+
+def sealed(source: KeySource) -> KeySource:
+    """Return a key as a Secret, not looked at yet: what holds it shows it in no traceback's locals."""
+    return Secret(source) if isinstance(source, str) else source
+
+
 def checked(key: object) -> Secret:
     """Return `key` as a Secret.
 
     Raises:
         ConfigurationError: it cannot be a key; its value is not in the message.
     """
-    if not isinstance(key, str):
-        raise ConfigurationError(f"the API key must be a string, not {type(key).__name__}")
-    if not key:
-        raise ConfigurationError("the API key is empty: set the environment variable or file it comes from")
-    if _UNSENDABLE.search(key):
-        raise ConfigurationError(
-            "the API key has blanks, line breaks or letters beyond ASCII: was it copied with a line break?"
-        )
-    if _MARKUP.search(key):
-        raise ConfigurationError("the API key is a placeholder from a page: put the account's own key there")
-    return Secret(key)
+    secret = Secret(key) if isinstance(key, str) else key
+    del key
+    if not isinstance(secret, Secret):
+        raise ConfigurationError(f"the API key must be a string, not {type(secret).__name__}")
+    fault = _fault(secret.reveal())
+    if fault is not None:
+        raise ConfigurationError(fault)
+    return secret
+
+
+def _fault(text: str) -> str | None:
+    if not text:
+        return "the API key is empty: set the environment variable or file it comes from"
+    if _UNSENDABLE.search(text):
+        return "the API key has blanks, line breaks or letters beyond ASCII: was it copied with a line break?"
+    if _MARKUP.search(text):
+        return "the API key is a placeholder from a page: put the account's own key there"
+    return None
 
 
 class Credential:
@@ -90,9 +103,11 @@ class Credential:
             prefix: What stands before it there, as in "Bearer ".
             is_stale: Whether the callable is to be asked again before the key is refused.
         """
+        source = sealed(source)
         self._ask = source if callable(source) else None
         self._secret = None if callable(source) else checked(source)
-        self._header, self._prefix = header, prefix
+        self.header = header
+        self._prefix = prefix
         self._is_stale = is_stale or _never
         self._lock = anyio.Lock()
         self._asked = 0
@@ -126,7 +141,7 @@ class Credential:
         if self._ask is not None and (refused or secret is None or self._is_stale()):
             secret = await self._asked_for(self._asked)
         assert secret is not None
-        return {self._header: self._prefix + secret.reveal()}
+        return {self.header: self._prefix + secret.reveal()}
 
     async def _asked_for(self, seen: int) -> Secret:
         assert self._ask is not None

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from string import Formatter
 from typing import Any, Final
@@ -18,10 +19,8 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from veo_async.answers import RefusalKind
-from veo_async.dialects import gptproto_v3, openai_videos, unified
-from veo_async.dialects.dialect import Capabilities, Dialect
+from veo_async.dialects.dialect import Dialect
 from veo_async.dialects.flat_requests import WISHES
-from veo_async.dialects.gemini import GeminiDialect, gateway_uri
 from veo_async.dialects.refusals import Rule
 from veo_async.dialects.shape import Shape
 from veo_async.dialects.tasks import Stage
@@ -32,47 +31,25 @@ from veo_async.structuring import StructureError, shown, strict_converter, struc
 __all__ = ["PRESETS", "SHAPES", "ErrorRule", "Gateway", "preset", "read_gateway"]
 
 
-def _gemini(
-    *,
-    base_url: str,
-    status_base_url: str,
-    rewrite_uri: Callable[[str], str] | None,
-    version: str = "v1beta",
-    duration_as_string: bool = False,
-    can_list: bool = False,
-) -> GeminiDialect:
-    base, status = (read_base_url(url, "base_url", version) for url in (base_url, status_base_url))
-    return GeminiDialect(
-        base_url=base,
-        status_base_url=status,
-        version=version,
-        rewrite_uri=rewrite_uri or functools.partial(gateway_uri, base_url=base, version=version),
-        duration_as_string=duration_as_string,
-        capabilities=Capabilities(inline_videos=True, can_list=can_list),
-    )
+def _shape(module: str) -> Shape:
+    """Return the `SHAPE` of a module of `dialects`, imported by its name: its line below is all it takes."""
+    shape: Shape = import_module(f"veo_async.dialects.{module}").SHAPE
+    return shape
 
-
-_GEMINI: Final = Shape(
-    name="gemini",
-    dialect=_gemini,
-    family="gemini",
-    key_header="x-goog-api-key",
-    key_prefix="",
-    options={"version": str, "duration_as_string": bool, "can_list": bool},
-)
 
 SHAPES: Final[Mapping[str, Shape]] = {
     shape.name: shape
     for shape in (
-        _GEMINI,
-        gptproto_v3.SHAPE,
-        unified.SHAPE,
-        openai_videos.SHAPE,
+        _shape("gemini"),
+        _shape("gptproto_v3"),
+        _shape("unified"),
+        _shape("openai_videos"),
+        _shape("wrapped_videos"),
     )
 }
 """The surfaces that a file may name, by name."""
 
-PRESETS: Final = ("gptproto-v3", "unified", "openai-videos", "wavespeed")
+PRESETS: Final = ("gptproto", "gemini", "gptproto-v3", "unified", "openai-videos", "wavespeed")
 """Services that come with the package, one file each."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -145,6 +122,11 @@ class Gateway:
     def family(self) -> str:
         """Whose model names it takes, in the catalogue."""
         return SHAPES[self.shape].family
+
+    @property
+    def version(self) -> str:
+        """A segment of its paths that a base URL may end in, and need not."""
+        return str(self.options.get("version", SHAPES[self.shape].version))
 
     @property
     def header(self) -> str:

@@ -17,6 +17,8 @@ from .client import MODEL, Client, video_uri
 
 pytestmark = pytest.mark.anyio
 
+SUBMIT_PATH = f"/v1beta/models/{MODEL}:predictLongRunning"
+
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
@@ -68,6 +70,11 @@ ABRUPT: dict[str, Any] = {
     "half_header": Fault.half_header,
     "short_body": Fault.short_body,
     "chunk_cut": Fault.chunk_cut,
+    "reset_within": Fault.reset_within,
+    "half_status_line": Fault.half_status_line,
+    "garbage": Fault.garbage,
+    "many_headers": Fault.many_headers,
+    "long_header": Fault.long_header,
 }
 
 
@@ -93,16 +100,30 @@ async def test_a_reset_before_reading_bills_nothing(client: Client) -> None:
     assert len(client.emulator.bill) == 0
 
 
-async def bare(client: Client, path: str, method: str = "GET") -> bytes:
-    """All bytes of an answer as they come; raises if the connection is reset."""
+Socket = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def ask_bare(client: Client, path: str, method: str = "GET") -> Socket:
+    """Send a request on a socket of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(client.emulator.base_url).port)
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nx-goog-api-key: {client.emulator.key}\r\n"
     writer.write((head + "Connection: close\r\nContent-Length: 0\r\n\r\n").encode())
+    return reader, writer
+
+
+async def shut(writer: asyncio.StreamWriter) -> None:
+    """Close a socket, whatever became of it."""
+    writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def bare(client: Client, path: str, method: str = "GET") -> bytes:
+    """All bytes of an answer as they come; raises if the connection is reset."""
+    reader, writer = await ask_bare(client, path, method)
     try:
         return await asyncio.wait_for(reader.read(), 5)
     finally:
-        writer.close()
-        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        await shut(writer)
 
 
 async def test_reset_is_a_reset_and_close_is_a_close(client: Client) -> None:
@@ -196,6 +217,8 @@ async def test_stopping_ends_what_never_ends(fault: Fault) -> None:
         (Fault.policy(503), 503, b"guidelines"),
         (Fault.unauthorized(), 401, b'{"error": {"message": "Invalid signature", "type": "401"}}'),
         (Fault.forbidden(), 403, b'"type": "403"'),
+        (Fault.not_found(), 404, b"NOT_FOUND"),
+        (Fault.not_found(410), 410, b"NOT_FOUND"),
         (Fault.insufficient_balance(), 403, b"Insufficient balance"),
         (Fault.internal_error(), 500, b'"type": "500"'),
         (Fault.overloaded(), 503, b"UNAVAILABLE"),
@@ -243,6 +266,65 @@ async def test_an_edit_changes_the_true_answer(client: Client) -> None:
     client.emulator.faults.add("check", Fault.edit(lambda answer: [answer["name"]]), call=2)
     assert (await client.get(f"/v1beta/{name}")).json["done"] == "false"
     assert (await client.get(f"/v1beta/{name}")).json == [name]
+
+
+async def test_a_rewrite_says_what_no_encoder_writes(client: Client) -> None:
+    """The true answer's bytes, changed."""
+    name = await client.submit("A boat")
+    client.emulator.faults.add("check", Fault.rewrite(lambda body: body[:-1] + b', "done": false}'))
+    seen = await bare(client, f"/v1beta/{name}")
+    assert seen.count(b'"done"') == 2
+
+
+async def test_headers_are_added_to_the_true_answer(client: Client) -> None:
+    """A cookie, a type, an encoding: the body stays what it is; whoever returns the cookie is in the log."""
+    fault = Fault.with_headers({"Set-Cookie": "lb=1", "Content-Type": "text/plain"})
+    client.emulator.faults.add("submit", fault, call=1)
+    client.emulator.faults.add("submit", Fault.encoded("gzip, zstd"), call=2)
+    answer = await client.send({"prompt": "A boat"})
+    assert (answer.headers["set-cookie"], answer.headers["content-type"]) == ("lb=1", "text/plain")
+    assert b'"name"' in answer.body
+    assert b"Content-Encoding: gzip, zstd" in await bare(client, SUBMIT_PATH, "POST")
+    await client.ask("POST", SUBMIT_PATH, headers={"Cookie": "lb=1"}, json={})
+    assert [entry.cookie_sent for entry in client.emulator.requests.of("submit")] == [False, False, True]
+
+
+async def test_a_length_can_lie_and_an_answer_can_have_more_after_it(client: Client) -> None:
+    """Too small a Content-Length; bytes nobody asked for."""
+    client.emulator.faults.add("check", Fault.long_body(), call=1)
+    client.emulator.faults.add("check", Fault.surplus(b"and more"), call=2)
+    path = f"/v1beta/{await client.submit('A boat')}"
+    head, _, body = (await bare(client, path)).partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body) // 2}".encode() in head
+    head, _, more = (await bare(client, path)).partition(b"\r\n\r\n")
+    assert more == body + b"and more"
+    assert f"Content-Length: {len(body)}".encode() in head
+
+
+async def test_a_reset_within_the_answer_comes_after_half_of_it(client: Client) -> None:
+    """The head and half of the body arrive, then the connection is reset."""
+    client.emulator.faults.add("check", Fault.reset_within())
+    path = f"/v1beta/{await client.submit('A boat')}"
+    reader, writer = await ask_bare(client, path)
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 5)
+    await shut(writer)
+    client.emulator.faults.clear()
+    client.emulator.faults.add("check", Fault.reset_within(0.9))
+    reader, writer = await ask_bare(client, path)
+    assert b"HTTP/1.1 200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    await shut(writer)
+
+
+async def test_interim_answers_have_no_end_but_the_clients(client: Client) -> None:
+    """One after the other, until the client goes; the emulator serves on."""
+    client.emulator.faults.add("check", Fault.flood_1xx(), call=1)
+    path = f"/v1beta/{await client.submit('A boat')}"
+    reader, writer = await ask_bare(client, path)
+    for _ in range(100):
+        assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 102 Processing\r\n\r\n"
+    await shut(writer)
+    assert (await client.get(path)).json["done"] is True
 
 
 async def test_a_gzip_bomb_is_small_on_the_wire(client: Client) -> None:

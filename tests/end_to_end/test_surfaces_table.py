@@ -1,4 +1,4 @@
-"""The table of requests and providers in `docs/providers.md`, proven cell by cell.
+"""The tables in `docs/providers.md`: what requests come to, proven cell by cell, and what providers can do.
 
 After a change of what a surface takes: `PYTHONPATH=. python tests/end_to_end/test_surfaces_table.py`.
 """
@@ -9,16 +9,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import attrs
 import pytest
 
-from veo_async import InvalidRequestError, PollPolicy, Provider, VeoSession, VideoRequest
+from veo_async import Capabilities, InvalidRequestError, PollPolicy, Provider, VeoSession, VideoRequest
 from veo_async.emulator import Emulator
 
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "providers.md"
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+REQUESTS, CAPABILITIES = "requests", "capabilities"
+"""The tables, by the names in the comments around them."""
 PICTURE = ROOT / "examples" / "boat.png"
 URL = "https://pictures.example/boat.png"
 PROVIDERS = ["gptproto", "gptproto-v3", "unified", "vertex", "openai-videos"]
@@ -85,37 +87,53 @@ async def column(name: str) -> dict[str, str]:
             return {kind: await cell(session, request) for kind, request in requests(own).items()}
 
 
-async def capabilities() -> dict[str, dict[str, str]]:
-    """Return the rows that the capability records say."""
-    rows: dict[str, dict[str, str]] = {}
+async def facts() -> dict[str, dict[str, str]]:
+    """Return the rows that the providers say without being asked over the wire."""
+    rows: dict[str, dict[str, str]] = {"pictures of this machine": {}, "default model": {}}
     async with Emulator() as emulator:
-        providers = {name: provider(name, emulator) for name in PROVIDERS}
-    for name, made in providers.items():
-        found = made.capabilities
-        facts = {
-            "pictures of this machine": "by `upload=`" if found.url_only_media else "sent along",
-            "videos inside the answer": _yes(found.inline_videos),
-            "lists operations": _yes(found.can_list),
-            "default model": f"`{made.model_name(None)}`",
-        }
-        for fact, value in facts.items():
-            rows.setdefault(fact, {})[name] = value
+        for name in PROVIDERS:
+            made = provider(name, emulator)
+            by_url = made.capabilities.url_only_media
+            rows["pictures of this machine"][name] = "by `upload=`" if by_url else "sent along"
+            rows["default model"][name] = f"`{made.model_name(None)}`"
     return rows
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-async def table() -> str:
-    """Return the table as it stands on the page."""
+async def request_table() -> str:
+    """Return the table of requests as it stands on the page."""
     columns = dict(zip(PROVIDERS, await asyncio.gather(*map(column, PROVIDERS)), strict=True))
-    rows = await capabilities()
+    rows = await facts()
     kinds = list(columns[PROVIDERS[0]])
     lines = [_line("", PROVIDERS), _line("---", ["---"] * len(PROVIDERS))]
     lines += [_line(fact, [cells[name] for name in PROVIDERS]) for fact, cells in rows.items()]
     lines += [_line(kind, [columns[name][kind] for name in PROVIDERS]) for kind in kinds]
     return "\n".join(lines)
+
+
+def capability_table() -> str:
+    """Return the table of the capability records: one row for each field that there is."""
+    key, own = "sk-of-your-account", "https://gateway.example"
+    records = {
+        "gemini": Provider.gemini(api_key=key, base_url=own),
+        "gptproto": Provider.gptproto(api_key=key),
+        "gptproto-v3": Provider.gptproto_v3(api_key=key),
+        "unified": Provider.unified(api_key=key),
+        "vertex": Provider.vertex(project="my-project", location="us-central1", token=key),
+        "openai-videos": Provider.openai_videos(api_key=key, base_url=own),
+    }
+    lines = [_line("", list(records)), _line("---", ["---"] * len(records))]
+    for field in attrs.fields(Capabilities):
+        values = [getattr(made.capabilities, field.name) for made in records.values()]
+        lines.append(_line(f"`{field.name}`", [_cell(value) for value in values]))
+    return "\n".join(lines)
+
+
+def _cell(value: bool | str | frozenset[str]) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return f"`{value}`"
+    return ", ".join(f"`{origin}`" for origin in sorted(value)) or "any public host"
 
 
 def _line(head: str, cells: list[str]) -> str:
@@ -124,15 +142,32 @@ def _line(head: str, cells: list[str]) -> str:
 
 async def test_every_cell_is_a_video_or_names_the_field() -> None:
     """The page says what the surfaces do: the emulator, which reads the wire for itself, proves each cell."""
-    page = PAGE.read_text(encoding="utf-8")
-    assert page.split(BEGIN)[1].split(END)[0].strip() == await table()
+    assert on_page(REQUESTS) == await request_table()
+
+
+async def test_the_page_has_the_capability_records() -> None:
+    """Every field of every provider's record stands on the page as the program has it."""
+    assert on_page(CAPABILITIES) == capability_table()
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->\n", f"\n<!-- {name}: end -->"
+
+
+def on_page(name: str) -> str:
+    """Return a table as it stands on the page."""
+    begin, end = _marks(name)
+    return PAGE.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
 
 
 def write_page() -> None:
-    """Put the table into the page."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{asyncio.run(table())}\n{END}{after}", encoding="utf-8")
+    """Put the tables into the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, table in ((REQUESTS, asyncio.run(request_table())), (CAPABILITIES, capability_table())):
+        begin, end = _marks(name)
+        before, rest = page.split(begin)
+        page = f"{before}{begin}{table}{end}{rest.split(end)[1]}"
+    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from typing import Any, Final, cast
 
 from veo_async.models import Media, Problem, VideoRequest
 
-__all__ = ["MAX_REFERENCES", "is_model_name", "request_problems"]
+__all__ = ["ID", "MAX_REFERENCES", "is_id", "is_model_name", "request_problems"]
 
 MAX_REFERENCES: Final = 3
 MAX_SAMPLES: Final = 4
 """The most that any surface makes of one prompt (Vertex AI)."""
 MAX_EXTRA_DEPTH: Final = 32
+
+ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~:=@+-]{0,255}")
+"""The id of an operation or a task: one segment of a path."""
 
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+~-]*(?:/[A-Za-z0-9][A-Za-z0-9._:@+~-]*)*")
 _MAX_MODEL: Final = 200
@@ -31,6 +34,11 @@ _TEXTS: Final = ("aspect_ratio", "resolution", "negative_prompt", "person_genera
 _SWITCHES: Final = ("enhance_prompt", "generate_audio")
 _NUMBERS: Final = ("seed", "sample_count", "duration_seconds")
 _PICTURES: Final = ("image", "last_frame", "video")
+
+
+def is_id(text: str) -> bool:
+    """Return whether `text` can be the id of an operation or a task."""
+    return ID.fullmatch(text) is not None
 
 
 def is_model_name(text: str) -> bool:

@@ -16,14 +16,31 @@ __all__ = ["Capabilities", "Dialect", "Problem"]
 
 @frozen(kw_only=True)
 class Capabilities:
-    """What a surface can do, so that nothing else needs to know its name."""
+    """What a service can do and where it is, so that nobody needs to ask which one it is.
+
+    `provider.capabilities` is whole. What a dialect says of its surface leaves out the header and the places.
+    """
 
     can_list: bool = False
     """Answers one request with many operations."""
+    webhook: bool = False
+    """Has a place for an address to call when a video is done: `extra={"webhookConfig": {"uris": […]}}`."""
     inline_videos: bool = False
     """May put a video's bytes into the answer."""
     url_only_media: bool = False
     """Takes pictures as URLs only: those of this machine need the provider's `upload=`."""
+    duration_as_string: bool = False
+    """Wants the duration as a JSON string."""
+    key_header: str = ""
+    """Header that carries the key."""
+    submit_origin: str = ""
+    """Scheme, host and port that requests for videos go to."""
+    status_origin: str = ""
+    """Scheme, host and port that operations are checked at."""
+    credential_origins: frozenset[str] = frozenset()
+    """The only origins that ever get the key."""
+    download_hosts: frozenset[str] = frozenset()
+    """Hosts that videos may be fetched from; empty: any public host."""
 
 
 class Dialect(Protocol):
@@ -31,7 +48,7 @@ class Dialect(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this surface can do."""
+        """What this surface can do; where it is, its provider adds."""
         ...
 
     def problems(self, request: VideoRequest, model: str) -> Sequence[Problem]:

@@ -34,6 +34,7 @@ _STATUS_OF_WORD: Final[Mapping[str, int]] = {
     "model_not_found": 404,
     "not_found": 404,
     "not_found_error": 404,
+    "task_not_exist": 404,  # new-api says it with a 400
     "unknown_url": 404,
     "server_error": 500,
     "internal_error": 500,
@@ -79,9 +80,10 @@ def read_envelope(body: JsonObject) -> ErrorBody | None:
     code = fields.code(body, "code", "$")
     if code is None or _is_fine(code):
         return None
+    codes = _codes(body, ("code",))
     inner = read(body) or ErrorBody()
-    beside = (inner.code,) if inner.code is not None and inner.code != code else ()
-    return _error(inner.message, (code, *beside))
+    beside = (inner.code,) if inner.code is not None and inner.code not in codes else ()
+    return _error(inner.message, (*codes, *beside))
 
 
 def _is_fine(code: int | str) -> bool:

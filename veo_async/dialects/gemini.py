@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 from urllib.parse import quote
 
-from attrs import field, frozen
+from attrs import frozen
 
 from veo_async.answers import (
     CheckAnswer,
@@ -25,6 +26,7 @@ from veo_async.answers import (
 from veo_async.dialects import (
     checks,
     fields,
+    hints,
     instances,
     long_running,
     operation_names,
@@ -33,15 +35,17 @@ from veo_async.dialects import (
 )
 from veo_async.dialects.dialect import Capabilities
 from veo_async.dialects.fields import JsonObject
+from veo_async.dialects.shape import Shape
 from veo_async.errors import ProtocolError
 from veo_async.models import Media, Problem, VideoRequest
 from veo_async.wire import MAX_INLINE_BYTES, Request, Response
 
-__all__ = ["GeminiDialect", "gateway_uri"]
+__all__ = ["SHAPE", "GeminiDialect", "gateway_uri"]
 
 PAGE_SIZE: Final = 100
 """Operations asked for in one page of a list."""
 
+_WEBHOOK: Final = "webhookConfig"
 _READ_HEADERS: Final = {"Accept": "application/json"}
 _SUBMIT_HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 _DOWNLOAD_HEADERS: Final = {"Accept": "*/*"}
@@ -80,7 +84,18 @@ class GeminiDialect:
     """Turns a video's URI into the one that its bytes are asked from; pure."""
     duration_as_string: bool = False
     """Write `durationSeconds` as seed 003's table does; the live API wants a number."""
-    capabilities: Capabilities = field(default=Capabilities(inline_videos=True))
+    can_list: bool = False
+    """It answers lists, which no gateway is known to do."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this surface can do; where it is, its provider adds."""
+        return Capabilities(
+            can_list=self.can_list,
+            webhook=True,
+            inline_videos=True,
+            duration_as_string=self.duration_as_string,
+        )
 
     def problems(self, request: VideoRequest, model: str) -> Sequence[Problem]:
         """Return all that forbids sending `request` to `model`; empty when it can be sent."""
@@ -91,14 +106,13 @@ class GeminiDialect:
         ]
 
     def submit(self, request: VideoRequest, model: str, *, duration_as_string: bool = False) -> Request:
-        """Encode a submit; pictures are bytes of known size and type, a video is a URI."""
+        """Encode a submit; pictures are bytes, a video is a URI, and a webhook has a place of its own."""
         media: list[Media] = []
-        body = {
-            "instances": [instances.instance(request, media)],
-            "parameters": instances.parameters(
-                request, as_string=duration_as_string or self.duration_as_string
-            ),
-        }
+        instance = instances.instance(request, media)
+        parameters = instances.parameters(request, as_string=duration_as_string or self.duration_as_string)
+        body: dict[str, Any] = {"instances": [instance], "parameters": parameters}
+        if _WEBHOOK in parameters:
+            body[_WEBHOOK] = parameters.pop(_WEBHOOK)
         return Request(
             method="POST",
             url=f"{self._models(self.base_url, model)}:predictLongRunning",
@@ -135,7 +149,7 @@ class GeminiDialect:
         if isinstance(body, Refused | Unreadable):
             return body
         try:
-            return long_running.refused_in(body, response) or _listed(body, model)
+            return long_running.refused_in(body, response) or _listed(body, model, response)
         except ProtocolError as error:
             return refusals.unreadable(response, error.message, error.path)
 
@@ -170,12 +184,44 @@ class GeminiDialect:
         return f"{base_url}/{self.version}/models/{_segment(model)}"
 
 
-def _listed(body: JsonObject, model: str) -> Listed:
+def _listed(body: JsonObject, model: str, response: Response) -> Listed:
     answers: dict[str, Running | Finished | Empty | Refused] = {}
+    created_at: dict[str, float] = {}
     for index, entry in enumerate(fields.objects(body, "operations", "$")):
         try:
             name = operation_names.full_name(fields.text(entry, "name", "$"), model)
+            instant = operations.created_at(entry)
+            if instant is not None:
+                created_at[name] = instant
             answers[name] = operations.read_operation(entry, f"$.operations[{index}]")
         except ProtocolError:
             continue
-    return Listed(answers=answers, next_page_token=fields.text(body, "nextPageToken", "$") or None)
+    return Listed(
+        answers=answers,
+        created_at=created_at,
+        answered_at=hints.answered_at(response.headers),
+        next_page_token=fields.text(body, "nextPageToken", "$") or None,
+    )
+
+
+def _made(
+    *,
+    base_url: str,
+    rewrite_uri: Callable[[str], str] | None,
+    version: str = "v1beta",
+    **parts: Any,
+) -> GeminiDialect:
+    """Return the dialect of a gateway: its key opens no files at Google's host."""
+    own = partial(gateway_uri, base_url=base_url, version=version)
+    return GeminiDialect(base_url=base_url, version=version, rewrite_uri=rewrite_uri or own, **parts)
+
+
+SHAPE: Final = Shape(
+    name="gemini",
+    dialect=_made,
+    key_header="x-goog-api-key",  # never ?key=, it lands in logs
+    key_prefix="",
+    version="v1beta",
+    family="gemini",
+    options={"version": str, "duration_as_string": bool, "can_list": bool},
+)

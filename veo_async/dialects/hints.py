@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from veo_async.dialects.fields import JsonObject, is_object
 
-__all__ = ["per_day", "retry_after"]
+__all__ = ["answered_at", "per_day", "retry_after"]
 
 _LONGEST_S: Final = 1e9
 """Keeps 400 digits a number."""
@@ -48,6 +48,12 @@ def retry_after(
     if hint is None:
         hint = _retry_info(details)
     return _words(message) if hint is None else hint
+
+
+def answered_at(headers: Mapping[str, str]) -> float | None:
+    """Return when the provider answered, in seconds since 1970 by its own clock; None: it does not say."""
+    instant = _instant(headers.get("date", ""))
+    return None if instant is None else instant.timestamp()
 
 
 def _seconds(digits: str) -> float:

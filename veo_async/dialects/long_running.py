@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from attrs import evolve
-
 from veo_async.answers import (
     Accepted,
     CheckAnswer,
     Empty,
     Finished,
     Missing,
-    RefusalKind,
     Refused,
     Running,
     SubmitAnswer,
@@ -32,7 +29,6 @@ __all__ = ["read_check", "read_submit", "refused_in"]
 
 _NOT_FOUND: Final = 404
 _GONE: Final = 410
-_NOT_FOUND_HINT: Final = "the model's name is retired or misspelt: model= takes any name"
 
 
 def read_submit(response: Response, full_name: Callable[[str | None], str]) -> SubmitAnswer:
@@ -46,10 +42,10 @@ def read_submit(response: Response, full_name: Callable[[str | None], str]) -> S
     if isinstance(body, Unreadable):
         return body
     if isinstance(body, Refused):
-        return _with_hint(body)
+        return refusals.of_submit(body)
     try:
         refused = refused_in(body, response)
-        return _with_hint(refused) if refused else _accepted(body, full_name)
+        return refusals.of_submit(refused) if refused else _accepted(body, full_name)
     except ProtocolError as error:
         return refusals.unreadable(response, error.message, error.path)
 
@@ -86,13 +82,6 @@ def refused_in(body: JsonObject, response: Response) -> Refused | None:
     if not refused:
         raise ProtocolError("an error under status 200 that says nothing known", path="$.error")
     return refused
-
-
-def _with_hint(refused: Refused) -> Refused:
-    """Say of a model that is not found what may have become of it."""
-    if refused.kind is not RefusalKind.NOT_FOUND:
-        return refused
-    return evolve(refused, message=f"{excerpt(refused.message, 400)} ({_NOT_FOUND_HINT})")
 
 
 def _accepted(body: JsonObject, full_name: Callable[[str | None], str]) -> Accepted:

@@ -10,19 +10,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from veo_async.answers import Empty, Finished, Listed, Refused, Running, Unreadable
-from veo_async.dialects import fields, gateway_errors, refusals
-from veo_async.dialects.dialect import Capabilities
+from veo_async.dialects import fields, gateway_errors, hints, refusals
+from veo_async.dialects.checks import is_id
 from veo_async.dialects.fields import JsonObject
-from veo_async.dialects.flat_requests import FlatRequest
-from veo_async.dialects.instances import mark
+from veo_async.dialects.openai_style import FIELDS, OPTIONS, OpenAIStyleDialect
 from veo_async.dialects.refusals import ErrorBody
 from veo_async.dialects.shape import Shape
-from veo_async.dialects.tasks import READ_HEADERS, Stage, Task, TaskDialect, fraction, word_of
+from veo_async.dialects.tasks import READ_HEADERS, Stage, Task, fraction, word_of
 from veo_async.errors import ProtocolError
-from veo_async.models import Media, VideoRequest
+from veo_async.models import VideoRequest
 from veo_async.wire import Request, Response
 
 __all__ = ["SHAPE", "OpenAIVideosDialect"]
@@ -33,7 +32,6 @@ PATHS: Final[Mapping[str, str]] = {
     "content": "/v1/videos/{id}/content",
     "list": "/v1/videos",
 }
-FIELDS: Final[Mapping[str, str]] = {}
 WORDS: Final[Mapping[str, Stage]] = {
     **dict.fromkeys(
         ("queued", "in_progress", "pending", "processing", "running", "submitted", "not_start"), Stage.RUNNING
@@ -43,57 +41,16 @@ WORDS: Final[Mapping[str, Stage]] = {
 }
 
 PAGE_SIZE: Final = 100
-_SIZES: Final[Mapping[tuple[str, str], str]] = {
-    ("720p", "16:9"): "1280x720",
-    ("720p", "9:16"): "720x1280",
-    ("1080p", "16:9"): "1920x1080",
-    ("1080p", "9:16"): "1080x1920",
-    ("4k", "16:9"): "3840x2160",
-    ("4k", "9:16"): "2160x3840",
-}
-"""`size` by resolution and aspect ratio."""
 
 
 @frozen(kw_only=True)
-class OpenAIVideosDialect(TaskDialect):
+class OpenAIVideosDialect(OpenAIStyleDialect):
     """OpenAI-style videos at one service."""
 
     paths: Mapping[str, str] = PATHS
-    fields: Mapping[str, str] = FIELDS
     words: Mapping[str, Stage] = WORDS
-    seconds_as_number: bool = False
-    """Write `seconds` as a number; OpenAI documents a string."""
-    reference_as_object: bool = False
-    """Write `input_reference` as `{"image_url": …}` and not as the URL itself."""
-    capabilities: Capabilities = field(default=Capabilities())
 
     CONTENT_IS_PUBLIC: ClassVar[bool] = False
-
-    def flat(self, request: VideoRequest, model: str) -> FlatRequest:
-        """Return the body; a picture's bytes go as a data URL."""
-        size, seconds = _size(request), request.duration_seconds
-        members: dict[str, Any] = {"model": model}
-        if seconds is not None:
-            members["seconds"] = seconds if self.seconds_as_number else str(seconds)
-        if size is not None:
-            members["size"] = size
-        media: tuple[Media, ...] = ()
-        if request.image is not None:
-            media = () if request.image.uri else (request.image,)
-            members["input_reference"] = self._reference(request.image)
-        return FlatRequest(
-            request=request,
-            model=model,
-            fields=self.fields,
-            members=members,
-            media=media,
-            takes=frozenset({"image"}),
-            covered=frozenset({"duration_seconds", *(("resolution", "aspect_ratio") if size else ())}),
-        )
-
-    def _reference(self, image: Media) -> str | dict[str, str]:
-        url = image.uri or f"data:{image.mime_type or 'image/png'};base64,{mark(0)}"
-        return {"image_url": url} if self.reference_as_object else url
 
     def read(self, body: JsonObject) -> Task | ErrorBody:
         """Return the video's task, wrapped or not, or the error of the request."""
@@ -129,32 +86,34 @@ class OpenAIVideosDialect(TaskDialect):
             return body
         try:
             error = _request_error(body)
-            return self.refused(error, response, body) if error else self._listed(body)
+            return self.refused(error, response, body) if error else self._listed(body, response)
         except ProtocolError as error:
             return refusals.unreadable(response, error.message, error.path)
 
-    def _listed(self, body: JsonObject) -> Listed:
+    def _listed(self, body: JsonObject, response: Response) -> Listed:
         page, path = _unwrapped(body)
         entries = fields.objects(page, "data", path)
         answers: dict[str, Running | Finished | Empty | Refused] = {}
+        created_at: dict[str, float] = {}
         for entry in entries:
             try:
                 task = self.read(entry)
             except ProtocolError:
                 continue
-            if isinstance(task, Task) and task.id is not None:
+            if isinstance(task, Task) and task.id is not None and is_id(task.id):
                 answers[task.id] = self.settled(evolve(task, raw=entry))
+                created = entry.get("created_at")
+                if isinstance(created, int | float) and not isinstance(created, bool):
+                    created_at[task.id] = created
         last = fields.text(page, "last_id", path) or (
             fields.text(entries[-1], "id", path) if entries else None
         )
-        return Listed(answers=answers, next_page_token=last if page.get("has_more") is True else None)
-
-
-def _size(request: VideoRequest) -> str | None:
-    """Return the size that is asked for; None where nothing is, or no size is known for it."""
-    if request.resolution is None and request.aspect_ratio is None:
-        return None
-    return _SIZES.get((request.resolution or "720p", request.aspect_ratio or "16:9"))
+        return Listed(
+            answers=answers,
+            created_at=created_at,
+            answered_at=hints.answered_at(response.headers),
+            next_page_token=last if page.get("has_more") is True else None,
+        )
 
 
 def _unwrapped(body: JsonObject) -> tuple[JsonObject, str]:
@@ -169,7 +128,8 @@ def _request_error(body: JsonObject) -> ErrorBody | None:
 
 
 def _made(*, can_list: bool = False, **parts: Any) -> OpenAIVideosDialect:
-    return OpenAIVideosDialect(capabilities=Capabilities(can_list=can_list), **parts)
+    dialect = OpenAIVideosDialect(**parts)
+    return evolve(dialect, capabilities=evolve(dialect.capabilities, can_list=can_list))
 
 
 SHAPE: Final = Shape(
@@ -178,5 +138,5 @@ SHAPE: Final = Shape(
     paths=PATHS,
     fields=FIELDS,
     words=WORDS,
-    options={"seconds_as_number": bool, "reference_as_object": bool, "can_list": bool},
+    options={**OPTIONS, "can_list": bool},
 )

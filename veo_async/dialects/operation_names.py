@@ -8,17 +8,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from veo_async.dialects.checks import is_model_name
+from veo_async.dialects.checks import ID, is_id, is_model_name
 from veo_async.dialects.excerpts import excerpt
 from veo_async.errors import InvalidRequestError, ProtocolError
 
 __all__ = ["full_name", "given_name", "parts", "same"]
 
 # Seeds 001 and 003 write operations/{id}; Google's answers have the model in front.
-_NAME: Final = re.compile(
-    r"(?:models/(?P<model>[^\s/].{0,199}?)/)?operations/(?P<id>[A-Za-z0-9_][A-Za-z0-9._~:=@+-]{0,255})"
-)
-_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~:=@+-]{0,255}")
+_NAME: Final = re.compile(rf"(?:models/(?P<model>[^\s/].{{0,199}}?)/)?operations/(?P<id>{ID.pattern})")
 
 
 def _name(model: str, operation_id: str) -> str:
@@ -62,7 +59,7 @@ def given_name(given: str, model: str | None) -> str:
     Raises:
         InvalidRequestError: it is no operation name, or needs a model.
     """
-    name = f"operations/{given}" if _ID.fullmatch(given) else given
+    name = f"operations/{given}" if is_id(given) else given
     found = _NAME.fullmatch(name)
     if found is None:
         raise InvalidRequestError(

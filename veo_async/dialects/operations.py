@@ -15,6 +15,7 @@ from __future__ import annotations
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from veo_async.answers import Empty, Finished, Running
@@ -26,7 +27,7 @@ from veo_async.errors import ProtocolError
 from veo_async.models import Failed, Filtered, Result, Succeeded, Video
 from veo_async.wire import NO_PARTS, Part
 
-__all__ = ["failed", "is_operation", "read_operation"]
+__all__ = ["created_at", "failed", "is_operation", "read_operation"]
 
 _LISTS: Final = ("generatedSamples", "generatedVideos", "generated_videos", "videos")
 _URIS: Final = ("uri", "gcsUri")
@@ -64,6 +65,18 @@ def read_operation(
         return _ended(error, response, body, path, parts)
     beside = [key for key, value in (("error", error), ("response", response)) if value is not None]
     return Running(flags=tuple(f"{key} beside an operation that is not done" for key in beside))
+
+
+def created_at(body: JsonObject) -> float | None:
+    """Return when an operation was created, in seconds since 1970, where its metadata says so."""
+    metadata = body.get("metadata")
+    text = metadata.get("createTime") if fields.is_object(metadata) else None
+    try:
+        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    # RFC 3339 has a zone always; without one nobody can tell whose clock it is.
+    return None if instant is None or instant.tzinfo is None else instant.timestamp()
 
 
 def _error(body: JsonObject, path: str) -> ErrorBody | None:

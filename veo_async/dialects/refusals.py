@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Final, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from veo_async.answers import RefusalKind, Refused, Unreadable
 from veo_async.dialects import fields, hints, strict_json
@@ -29,6 +29,7 @@ __all__ = [
     "ErrorReader",
     "Rule",
     "number_of",
+    "of_submit",
     "read_body",
     "read_error",
     "refusal",
@@ -58,6 +59,7 @@ _BAD_REQUEST: Final = 400
 _REDIRECTS: Final = range(300, 400)
 _FAILURES: Final = range(400, 600)
 _TOO_MANY: Final = 429
+_NOT_FOUND_HINT: Final = "the model's name is retired or misspelt: model= takes any name"
 
 
 @frozen(kw_only=True)
@@ -228,6 +230,13 @@ def refusal(
         retry_after=hints.retry_after(response.headers, error.message, error.details),
         raw=without_base64(body),
     )
+
+
+def of_submit(refused: Refused) -> Refused:
+    """Return the refusal of a submit, which says of a model that is not found what may have become of it."""
+    if refused.kind is not RefusalKind.NOT_FOUND:
+        return refused
+    return evolve(refused, message=f"{excerpt(refused.message, 400)} ({_NOT_FOUND_HINT})")
 
 
 def unreadable(response: Response, message: str, path: str = "$") -> Unreadable:

@@ -27,6 +27,8 @@ class Shape:
     """What its status words mean; empty: it has none."""
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
+    version: str = ""
+    """Version of the API, where that is a segment of the paths and no part of the base URL."""
     family: str = "gateway"
     """Whose model names it takes, in the catalogue."""
     options: Mapping[str, type] = field(factory=dict[str, type])

@@ -7,7 +7,6 @@ table here. Anything a surface does not know is running: a paid job is never giv
 from __future__ import annotations
 
 import enum
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -29,6 +28,7 @@ from veo_async.answers import (
     Unreadable,
 )
 from veo_async.dialects import gateway_errors, operations, refusals
+from veo_async.dialects.checks import is_id
 from veo_async.dialects.dialect import Capabilities
 from veo_async.dialects.excerpts import excerpt, without_base64
 from veo_async.dialects.fields import JsonObject
@@ -45,8 +45,6 @@ READ_HEADERS: Final = {"Accept": "application/json"}
 _DOWNLOAD_HEADERS: Final = {"Accept": "*/*"}
 _NOT_FOUND: Final = 404
 _GONE: Final = 410
-_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~:=@+-]{0,255}")
-_NOT_FOUND_HINT: Final = "the model's name is retired or misspelt: model= takes any name"
 
 
 class Stage(enum.StrEnum):
@@ -217,12 +215,12 @@ class TaskDialect(ABC):
         """Decode the answer to a submit."""
         found = self._task(response)
         match found:
-            case Task(id=str(name)) if _ID.fullmatch(name):
+            case Task(id=str(name)) if is_id(name):
                 return Accepted(operation=name, finished=_final(self.settled(found)), raw=found.raw)
             case Task():
                 return refusals.unreadable(response, "the answer has no task id", "$.id")
-            case Refused(kind=RefusalKind.NOT_FOUND):
-                return evolve(found, message=f"{excerpt(found.message, 400)} ({_NOT_FOUND_HINT})")
+            case Refused():
+                return refusals.of_submit(found)
             case _:
                 return found
 
@@ -278,7 +276,7 @@ class TaskDialect(ABC):
         Raises:
             InvalidRequestError: `given` is none.
         """
-        if _ID.fullmatch(given) is None:
+        if not is_id(given):
             raise InvalidRequestError(
                 f"{excerpt(given, 120)!r} is no task id: give the id that the service answered to the submit",
                 field="operation",

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from veo_async.dialects.checks import is_model_name
+from veo_async.dialects.checks import ID, is_id, is_model_name
 from veo_async.dialects.excerpts import excerpt
 from veo_async.errors import InvalidRequestError, ProtocolError
 
@@ -20,11 +20,10 @@ __all__ = ["PROJECT", "Place", "full_name", "given_name", "is_location", "parts"
 PROJECT: Final = re.compile(r"[a-z0-9][a-z0-9.:-]{0,98}[a-z0-9]")
 """A project's id or number; ids of old domains have a colon, as in "example.com:films"."""
 _LOCATION: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._~:=@+-]{0,255}")
 _NAME: Final = re.compile(
     rf"projects/(?P<project>{PROJECT.pattern})/locations/(?P<location>{_LOCATION.pattern})"
     rf"/publishers/(?P<publisher>[a-z0-9][a-z0-9-]{{0,62}})/models/(?P<model>[^\s/]{{1,200}})"
-    rf"/operations/(?P<id>{_ID.pattern})"
+    rf"/operations/(?P<id>{ID.pattern})"
 )
 _FORMS: Final = "give projects/PROJECT/locations/LOCATION/publishers/google/models/MODEL/operations/ID"
 
@@ -89,7 +88,7 @@ def given_name(given: str, model: str | None, place: Place) -> str:
         InvalidRequestError: it is no operation name, needs a model, or is of another location: that has
             another host.
     """
-    if _ID.fullmatch(given):
+    if is_id(given):
         if model is None or not is_model_name(model):
             raise InvalidRequestError(
                 f"{excerpt(given, 120)!r} does not say its model: give model= as well", field="model"

@@ -20,9 +20,16 @@ from veo_async.emulator.received import Endpoint, Received
 Edit: TypeAlias = Callable[[dict[str, Any]], object]
 """Changes a JSON answer: in place, or by returning another value (anything JSON can say)."""
 
+Rewrite: TypeAlias = Callable[[bytes], bytes]
+"""Changes an answer's body to what no JSON encoder writes."""
+
 _POLICY_TEXT = "Input may not meet the guidelines. Please adjust and try again."
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1><p>proxy</p></body></html>"
 _QUOTA_TEXT = "You exceeded your current quota."
+_HALF_STATUS_LINE = b"HTTP/1.1 20"
+_GARBAGE = b"\x16\x03\x01 what is this\r\n\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+_ONE_HEADER = b"X-Flood: 1\r\n"
 
 
 class Misdeed(Enum):
@@ -30,17 +37,23 @@ class Misdeed(Enum):
 
     RESET_UNREAD = auto()
     RESET = auto()
+    RESET_WITHIN = auto()
     CLOSE = auto()
     SILENCE = auto()
     RAW = auto()
     HALF_HEADER = auto()
     SHORT_BODY = auto()
+    LONG_BODY = auto()
+    SURPLUS = auto()
     CHUNK_CUT = auto()
     UNFRAMED_CUT = auto()
     DRIP = auto()
+    FLOOD_1XX = auto()
     ANSWER = auto()
     GZIP_BOMB = auto()
     EDIT = auto()
+    REWRITE = auto()
+    WITH_HEADERS = auto()
 
 
 @frozen(kw_only=True)
@@ -58,6 +71,7 @@ class Fault:
     bytes_per_second: float = field(default=64.0, validator=validators.gt(0.0))
     size_bytes: int = 0
     edit_answer: Edit | None = None
+    rewrite_answer: Rewrite | None = None
 
     @classmethod
     def reset_before_reading(cls) -> "Fault":
@@ -68,6 +82,11 @@ class Fault:
     def reset_after_reading(cls, *, accepted: bool = False) -> "Fault":
         """A TCP reset after the whole request was read."""
         return cls(misdeed=Misdeed.RESET, accepted=accepted)
+
+    @classmethod
+    def reset_within(cls, share: float = 0.5, *, accepted: bool = True) -> "Fault":
+        """A TCP reset in the middle of the answer, after its head and a share of its body."""
+        return cls(misdeed=Misdeed.RESET_WITHIN, share=share, accepted=accepted)
 
     @classmethod
     def close(cls, *, accepted: bool = False) -> "Fault":
@@ -85,6 +104,31 @@ class Fault:
         return cls(misdeed=Misdeed.RAW, body=content, accepted=accepted)
 
     @classmethod
+    def half_status_line(cls, *, accepted: bool = False) -> "Fault":
+        """The first letters of a status line, then the end."""
+        return cls.raw(_HALF_STATUS_LINE, accepted=accepted)
+
+    @classmethod
+    def garbage(cls, *, accepted: bool = False) -> "Fault":
+        """Bytes that are no HTTP where the status line should be."""
+        return cls.raw(_GARBAGE, accepted=accepted)
+
+    @classmethod
+    def many_headers(cls, count: int = 100_000, *, accepted: bool = False) -> "Fault":
+        """An answer with so many header lines."""
+        return cls.raw(_HEAD + _ONE_HEADER * count + b"\r\n", accepted=accepted)
+
+    @classmethod
+    def long_header(cls, size_bytes: int = 2**20, *, accepted: bool = False) -> "Fault":
+        """An answer with one header line of so many bytes."""
+        return cls.raw(_HEAD + b"X-Flood: " + b"x" * size_bytes + b"\r\n\r\n", accepted=accepted)
+
+    @classmethod
+    def flood_1xx(cls, *, accepted: bool = False) -> "Fault":
+        """One interim answer after the other, and never the final one; ends when the client goes."""
+        return cls(misdeed=Misdeed.FLOOD_1XX, accepted=accepted)
+
+    @classmethod
     def half_header(cls, *, accepted: bool = False) -> "Fault":
         """The status line and half of a header, then the end."""
         return cls(misdeed=Misdeed.HALF_HEADER, accepted=accepted)
@@ -93,6 +137,16 @@ class Fault:
     def short_body(cls, share: float = 0.5, *, accepted: bool = True) -> "Fault":
         """The full Content-Length, a share of the body, then the end."""
         return cls(misdeed=Misdeed.SHORT_BODY, share=share, accepted=accepted)
+
+    @classmethod
+    def long_body(cls, share: float = 0.5, *, accepted: bool = True) -> "Fault":
+        """The whole body under a Content-Length of only a share of it."""
+        return cls(misdeed=Misdeed.LONG_BODY, share=share, accepted=accepted)
+
+    @classmethod
+    def surplus(cls, content: bytes = b"and more", *, accepted: bool = True) -> "Fault":
+        """The true answer, and bytes after its end."""
+        return cls(misdeed=Misdeed.SURPLUS, body=content, accepted=accepted)
 
     @classmethod
     def chunk_cut(cls, share: float = 0.5, *, accepted: bool = True) -> "Fault":
@@ -118,6 +172,21 @@ class Fault:
     def edit(cls, change: Edit) -> "Fault":
         """The true JSON answer, changed by a function: wrong types, missing fields, flapping states."""
         return cls(misdeed=Misdeed.EDIT, edit_answer=change, accepted=True)
+
+    @classmethod
+    def rewrite(cls, change: Rewrite) -> "Fault":
+        """The true answer, its body changed as bytes: a key twice, NaN, a byte order mark."""
+        return cls(misdeed=Misdeed.REWRITE, rewrite_answer=change, accepted=True)
+
+    @classmethod
+    def with_headers(cls, headers: Mapping[str, str]) -> "Fault":
+        """The true answer with these headers added or put in place of its own: cookies, a wrong type."""
+        return cls(misdeed=Misdeed.WITH_HEADERS, headers=headers, accepted=True)
+
+    @classmethod
+    def encoded(cls, encoding: str) -> "Fault":
+        """The true answer, said to be in an encoding that it is not in."""
+        return cls.with_headers({"Content-Encoding": encoding})
 
     @classmethod
     def answer(
@@ -190,6 +259,11 @@ class Fault:
     def forbidden(cls) -> "Fault":
         """GPTProto's 403 about permission."""
         return cls.gptproto(403, "Permission denied")
+
+    @classmethod
+    def not_found(cls, status: int = 404) -> "Fault":
+        """Google's 404 (or 410), as for an operation that is not known yet or no longer."""
+        return cls.answer(status, _google(status, "NOT_FOUND", "Requested entity was not found."))
 
     @classmethod
     def insufficient_balance(cls) -> "Fault":

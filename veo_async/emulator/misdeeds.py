@@ -20,8 +20,12 @@ Answerer: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 _CANNED = b'{"name": "models/veo/operations/never-accepted-never-billed"}'
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _HALF_HEADER = b"HTTP/1.1 200 OK\r\nContent-Type: application/js"
+_INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n" * 10
+_FLOOD_PAUSE_S = 0.01
 _DRIPS_PER_SECOND = 20.0
 _GONE_CHECK_S = 0.1
+_LANDING_S = 0.01
+"""Bytes that a reset overtakes are lost, so they get a moment to arrive."""
 
 
 async def commit(
@@ -111,6 +115,30 @@ async def _short_body(
     return _end(request, _head(truth, length=len(body)), body[: int(len(body) * fault.share)])
 
 
+async def _long_body(
+    fault: Fault, request: web.Request, truth: web.Response, _: asyncio.Event
+) -> web.StreamResponse:
+    body = _body(truth)
+    return _end(request, _head(truth, length=int(len(body) * fault.share)), body)
+
+
+async def _surplus(
+    fault: Fault, request: web.Request, truth: web.Response, _: asyncio.Event
+) -> web.StreamResponse:
+    body = _body(truth)
+    return _end(request, _head(truth, length=len(body)), body, fault.body)
+
+
+async def _reset_within(
+    fault: Fault, request: web.Request, truth: web.Response, stopping: asyncio.Event
+) -> web.StreamResponse:
+    body = _body(truth)
+    if request.transport is not None:
+        request.transport.writelines([_head(truth, length=len(body)), body[: int(len(body) * fault.share)]])
+        await _pause(stopping, _LANDING_S)
+    return _reset(request)
+
+
 async def _unframed_cut(
     fault: Fault, request: web.Request, truth: web.Response, _: asyncio.Event
 ) -> web.StreamResponse:
@@ -143,6 +171,15 @@ async def _drip(
     return _end(request)
 
 
+async def _flood_1xx(
+    _: Fault, request: web.Request, __: web.Response, stopping: asyncio.Event
+) -> web.StreamResponse:
+    while request.transport is not None and not stopping.is_set() and not _gone(request):
+        request.transport.write(_INTERIM)
+        await _pause(stopping, _FLOOD_PAUSE_S)
+    return _reset(request)
+
+
 async def _answer(fault: Fault, _: web.Request, __: web.Response, ___: asyncio.Event) -> web.Response:
     return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
 
@@ -160,21 +197,38 @@ async def _edit(fault: Fault, _: web.Request, truth: web.Response, __: asyncio.E
     return web.json_response(document if changed is None else changed, status=truth.status)
 
 
+async def _rewrite(fault: Fault, _: web.Request, truth: web.Response, __: asyncio.Event) -> web.Response:
+    assert fault.rewrite_answer is not None
+    changed = fault.rewrite_answer(_body(truth))
+    return web.Response(status=truth.status, body=changed, content_type=truth.content_type)
+
+
+async def _with_headers(fault: Fault, _: web.Request, truth: web.Response, __: asyncio.Event) -> web.Response:
+    truth.headers.update(fault.headers)
+    return truth
+
+
 _Deed: TypeAlias = Callable[[Fault, web.Request, web.Response, asyncio.Event], Awaitable[web.StreamResponse]]
 
 _DEEDS: Mapping[Misdeed, _Deed] = {
     Misdeed.RESET: _reset_after,
     Misdeed.CLOSE: _close,
+    Misdeed.RESET_WITHIN: _reset_within,
     Misdeed.SILENCE: _silence,
     Misdeed.RAW: _raw,
     Misdeed.HALF_HEADER: _half_header,
     Misdeed.SHORT_BODY: _short_body,
+    Misdeed.LONG_BODY: _long_body,
+    Misdeed.SURPLUS: _surplus,
     Misdeed.CHUNK_CUT: _chunk_cut,
     Misdeed.UNFRAMED_CUT: _unframed_cut,
     Misdeed.DRIP: _drip,
+    Misdeed.FLOOD_1XX: _flood_1xx,
     Misdeed.ANSWER: _answer,
     Misdeed.GZIP_BOMB: _gzip_bomb,
     Misdeed.EDIT: _edit,
+    Misdeed.REWRITE: _rewrite,
+    Misdeed.WITH_HEADERS: _with_headers,
 }
 
 

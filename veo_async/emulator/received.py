@@ -32,6 +32,8 @@ class Received:
     """Whether a credential came with it, in a header or the query, right or wrong."""
     key_in_url: bool
     """Whether it stood in the query, where it would land in logs."""
+    cookie_sent: bool = False
+    """Whether cookies came with it."""
 
 
 class RequestLog:

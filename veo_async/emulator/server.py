@@ -351,4 +351,5 @@ def _received(endpoint: Endpoint, request: web.Request) -> Received:
         headers=MappingProxyType({name: text for name, text in headers.items() if name not in _CREDENTIALS}),
         key_sent=key_in_url or not _CREDENTIALS.isdisjoint(headers),
         key_in_url=key_in_url,
+        cookie_sent="cookie" in headers,
     )
