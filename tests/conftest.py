@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from .leaks import LeakWatch
+
 settings.register_profile("campaign", max_examples=20_000, deadline=None)
-"""For a night: `pytest --hypothesis-profile=campaign tests/test_unified.py --timeout=0`."""
+"""For an hour: `nox -s fuzz`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep watch over the keys."""
+    config.pluginmanager.register(LeakWatch(), "leaks")
+    config.addinivalue_line("markers", "shows_keys: writes a key on purpose, and is not watched for it")
+    config.addinivalue_line("markers", "long: takes a minute or more, and runs on one Python only")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from veo_async.errors import (
     Evidence,
     InsufficientBalanceError,
     NotSentError,
+    OperationError,
     OperationExpiredError,
     OperationFailedError,
     OperationFilteredError,
@@ -80,7 +81,8 @@ def error_of(outcome: Outcome, job_id: str | None, operation: str | None) -> Veo
         case Unknown():
             return OutcomeUnknownError(
                 f"the request was sent and no readable answer came ({outcome.message or outcome.reason}); it "
-                "may be running and be billed, so it is not sent again. Look at the provider's usage page",
+                "may be running and be billed, so it is not sent again. Look at the provider's usage page; "
+                "session.resubmit sends it anew on your word",
                 reason=outcome.reason,
                 job_id=job_id,
             )
@@ -88,6 +90,12 @@ def error_of(outcome: Outcome, job_id: str | None, operation: str | None) -> Veo
 
 def pause_error(quota: Quota, pause: Pause) -> VeoError:
     """Return what is raised to all who wait on a quota that stands still."""
+    if isinstance(pause.answer, NotSent) and quota == CHECKS:
+        return OperationError(
+            f"the provider cannot be asked: {pause.answer.reason}; the operation goes on there. Mend that "
+            "and resume",
+            billed="unknown",
+        )
     if isinstance(pause.answer, NotSent):
         return NotSentError(
             f"the provider cannot be reached: {pause.answer.reason}; queued jobs are kept",

@@ -5,7 +5,7 @@
     VeoError                        billed, job_id, operation, evidence, retry_safe
     ├── InvalidRequestError         ours to see: nothing was sent (also a ValueError)
     ├── ConfigurationError          key, origin, ledger path, wrong loop, foreign token
-    ├── BudgetExceededError         max_cost would be passed: nothing was sent
+    ├── BudgetExceededError         a money limit would be passed: nothing was sent
     ├── SubmitError
     │   ├── NotSentError            provably unsent: no connection, no durable record
     │   ├── RejectedError           the provider's own word
@@ -199,7 +199,7 @@ class OutcomeUnknownError(SubmitError):
     ) -> None:
         super().__init__(message, billed="unknown", job_id=job_id, evidence=evidence)
         self.reason = reason
-        """"lost", "unreadable_ack", "duplicate_name" or "crashed"."""
+        """"lost", "unreadable_ack", "duplicate_name", "crashed" or "restored"."""
 
 
 class OperationError(VeoError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -37,12 +38,20 @@ class JobEvent:
 class JobHost(Protocol):
     """What a job needs of its session."""
 
+    def check_home(self) -> None:
+        """Raise `ConfigurationError` unless called from where the session lives."""
+        ...
+
     def standstill(self, job: Job) -> VeoError | None:
         """Return why waiting for `job` is of no use now, or None."""
         ...
 
     async def cancel(self, job: Job) -> Cancelled:
         """Withdraw `job`, or stop waiting for it."""
+        ...
+
+    def ended(self, job: Job) -> None:
+        """Take note that `job` has become final."""
         ...
 
     async def save(
@@ -55,10 +64,11 @@ class JobHost(Protocol):
 class Job:
     """One request on its way; the session owns it, so cancelling an awaiter never stops it.
 
-    `await job` gives its `Result` or raises; it may be awaited any number of times, by any number of tasks.
+    `await job` gives its `Result` or raises; it may be awaited any number of times, by any number of tasks of
+    its session's event loop. From another loop, thread or process every method raises `ConfigurationError`.
     """
 
-    __slots__ = ("_history", "_host", "_record", "_waiters", "handles", "trouble")
+    __slots__ = ("__weakref__", "_history", "_host", "_record", "_waiters", "handles", "trouble")
 
     def __init__(self, record: JobRecord, host: JobHost) -> None:
         self._host = host
@@ -120,6 +130,8 @@ class Job:
 
         Raises:
             SubmitError: It was not accepted, or not as far as is known.
+            BudgetExceededError: Sending it would pass a money limit of the session; the job stays queued.
+            LedgerError: It cannot be recorded, so it is not sent; `resume` tries again.
             SessionClosedError: The session was closed first.
         """
         await self._until(self._acceptance, None)
@@ -156,6 +168,9 @@ class Job:
             AuthenticationError: The key was refused; the job stays queued or open.
             InsufficientBalanceError: There is no money; the job stays queued or open.
             NotSentError: The provider cannot be reached; the job stays queued.
+            BudgetExceededError: Sending it would pass a money limit of the session; the job stays queued.
+            LedgerError: It cannot be recorded, so it is not sent; `resume` tries again. Or (`billed`
+                "unknown") its answer could not be recorded: what is not durable is not reported as done.
             OperationStalledError: Past the deadline; slow checks go on.
             SessionClosedError: The session was closed first.
         """
@@ -170,6 +185,7 @@ class Job:
             VeoError: The job stands still, or is stalled, as `outcome` raises.
         """
         position = 0
+        self._host.check_home()
         while True:
             for event in self._history[position:]:
                 position += 1
@@ -199,6 +215,7 @@ class Job:
         Returns "withdrawn" (nothing is billed), "detached" (the provider goes on and bills; the ledger keeps
         the operation and `session.resume()` takes it up), or "final" (it had ended before).
         """
+        self._host.check_home()
         return await self._host.cancel(self)
 
     # ── for the session ─────────────────────────────────────────────────────────────────────────────────
@@ -209,6 +226,8 @@ class Job:
         self._record = record
         if moved:
             self._history.append(JobEvent(record.state, at))
+            if record.state in FINAL:
+                self._host.ended(self)
         self.wake()
 
     def wake(self) -> None:
@@ -224,6 +243,11 @@ class Job:
         for waiter in self._take_waiters():
             if not waiter.done():
                 waiter.set_exception(error.fresh())
+
+    async def answered(self) -> None:
+        """Wait while the job is being sent; returns at once for any other, and when the session ends."""
+        with suppress(VeoError):
+            await self._until(lambda: None if self.state is State.ARMED and self._goes_on() else True, None)
 
     async def settled(self) -> None:
         """Wait until the job is decided, or stands still for a reason that only the caller can mend."""
@@ -260,6 +284,10 @@ class Job:
             raise error
         return None
 
+    def _goes_on(self) -> bool:
+        self._raise_standstill()
+        return True
+
     def _raise_standstill(self) -> None:
         error = self.trouble or self._host.standstill(self)
         if error is not None:
@@ -269,6 +297,7 @@ class Job:
 
     async def _until(self, decide: Callable[[], _T | None], timeout: float | None) -> _T:
         """Return what `decide` finds, asked now and each time something changes."""
+        self._host.check_home()
         found = decide()
         if found is not None:
             return found

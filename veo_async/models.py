@@ -291,7 +291,7 @@ class Unknown:
     """Sent, and no readable answer came: it may run and be billed. May later move; the others are final."""
 
     reason: str = "lost"
-    """"lost", "unreadable_ack", "duplicate_name" or "crashed"."""
+    """"lost", "unreadable_ack", "duplicate_name", "crashed" or "restored"."""
     message: str = ""
     billed: Billed = "unknown"
     raw: Any = field(default=None, repr=False)

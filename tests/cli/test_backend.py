@@ -88,6 +88,7 @@ def test_cloud_flags_are_for_the_cloud(monkeypatch: pytest.MonkeyPatch, flags: P
         provider_of(flags, NO_BRAKES)
 
 
+@pytest.mark.shows_keys
 def test_vertex_by_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("ya29.abcdefgh\n")
     flags = ProviderFlags(

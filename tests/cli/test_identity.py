@@ -51,7 +51,9 @@ def test_ended_jobs_are_sent_again_only_when_asked(state: State) -> None:
 def test_unknown_jobs_are_sent_again_only_when_the_risk_is_taken(state: State) -> None:
     jobs = {KEY: job(KEY, state)}
     assert plan_step(KEY, jobs, Again(failed=True)).todo is Todo.KEEP
-    assert plan_step(KEY, jobs, Again(unknown=True)).todo is Todo.SEND
+    again = plan_step(KEY, jobs, Again(unknown=True))
+    # It takes over the key of the job that it replaces.
+    assert (again.todo, again.attempt, again.replaces) == (Todo.SEND, 0, jobs[KEY])
 
 
 def test_success_is_never_sent_again() -> None:

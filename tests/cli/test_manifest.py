@@ -93,3 +93,17 @@ def test_news_take_the_place_of_old_lines() -> None:
     old: list[dict[str, Any]] = [{"job_id": "1", "state": "running"}, {"job_id": None}]
     new: list[dict[str, Any]] = [{"job_id": "1", "state": "succeeded"}, {"job_id": "2", "state": "failed"}]
     assert merged(old, new) == [new[0], {"job_id": None}, new[1]]
+
+
+def test_a_line_of_a_batch_gets_its_job_later() -> None:
+    """A killed run leaves lines without a job; a resubmitted one gets another job."""
+    old: list[dict[str, Any]] = [
+        {"key": "id:a", "attempt": 0, "job_id": None},
+        {"key": "id:b", "attempt": 0, "job_id": "1"},
+        {"key": "id:b", "attempt": 1, "job_id": "2"},
+    ]
+    new: list[dict[str, Any]] = [
+        {"key": "id:b", "attempt": 0, "job_id": "3"},
+        {"key": "id:a", "attempt": 0, "job_id": "4"},
+    ]
+    assert merged(old, new) == [new[1], new[0], old[2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from veo_async.cli.entries import Entry
@@ -76,6 +77,28 @@ def test_resume_takes_the_last_attempts_and_the_manifests_names() -> None:
         (7, "a", 1, Todo.RESUME),
         (3, None, 0, Todo.KEEP),
     ]
+
+
+def test_resume_goes_on_with_what_the_session_is_sending_already() -> None:
+    """It takes the ledger's jobs up before they are read here."""
+    [entry] = plan_resume([], [job("id:a", State.ARMED)], HERE)
+    assert entry.todo is Todo.RESUME
+
+
+def test_resume_leaves_a_job_alone_that_was_sent_again() -> None:
+    """The job that replaces it has its key, and its line of the manifest."""
+    old = attrs.evolve(job("old", State.UNKNOWN), idempotency_key=None)
+    new = attrs.evolve(job("id:a", State.RUNNING), replaces=old.id)
+    manifest = [{"job_id": old.id, "line": 7, "id": "a", "key": "id:a", "attempt": 0}]
+    [entry] = plan_resume(manifest, [old, new], HERE)
+    assert (entry.record, entry.place, entry.line_id) == (new, 7, "a")
+
+
+def test_resume_finds_the_line_of_a_job_that_a_killed_run_did_not_write_down() -> None:
+    """By its key."""
+    line = {"job_id": None, "line": 7, "id": "a", "key": "id:a", "attempt": 1}
+    [entry] = plan_resume([line], [job(attempt_key("id:a", 1), State.RUNNING)], HERE)
+    assert (entry.place, entry.line_id, entry.attempt) == (7, "a", 1)
 
 
 def test_resume_leaves_other_providers_jobs_alone() -> None:

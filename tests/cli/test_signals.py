@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from veo_async.emulator import Emulator
+from veo_async.emulator.faults import Fault
 
 from .shell import Shell, Started, bill_of, ended, manifest, wait_for_bill, write_lines
 
@@ -72,6 +77,61 @@ def test_a_second_signal_ends_at_once(shell: Shell, started: Started, prompts: P
     assert len(manifest(Path("out"))) == len(NAMES)
     assert shell("batch", prompts, "--out", "out", *SOON).status in {0, 3}
     assert max(bill_of(Path("out")).values()) == 1
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """A service outside the process that is signalled."""
+    with Emulator(waiting=0.1, clip="tiny").in_thread() as emulator:
+        monkeypatch.setenv("VEO_PROVIDER", "gemini")
+        monkeypatch.setenv("VEO_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("VEO_API_KEY", emulator.key)
+        yield emulator
+
+
+def wait_for_submit(emulator: Emulator) -> None:
+    """Wait until the service has accepted a request."""
+    while len(emulator.bill) == 0:
+        time.sleep(0.02)
+
+
+def test_a_request_that_is_being_sent_gets_its_answer(
+    shell: Shell, started: Started, tmp_path: Path, service: Emulator
+) -> None:
+    """SIGTERM while the answer to a paid submit is on its way: the answer is taken, nothing new is sent."""
+    service.faults.add("submit", Fault.drip(100), times=1)
+    file = write_lines(tmp_path / "a.jsonl", [{"prompt": "a"}, {"prompt": "b"}])
+    process = started("batch", file, "--out", "out", "--max-in-flight", "1", "--expected-wait", "0.1")
+    wait_for_submit(service)
+    process.send_signal(signal.SIGTERM)
+    status, _, err = ended(process)
+    assert status == 130
+    sent, unsent = manifest(Path("out"))
+    assert (sent["state"], sent["operation"]) == ("running", service.bill.operations[0])
+    assert unsent["state"] in {"new", "queued", "withdrawn"}
+    assert "1 video goes on at the provider; 1 request is not sent yet" in err
+    assert shell("batch", file, "--out", "out", "--expected-wait", "0.1").status == 0
+    assert (service.bill.times(prompt="a"), service.bill.times(prompt="b")) == (1, 1)
+
+
+def test_what_a_second_signal_cuts_off_is_told(
+    shell: Shell, started: Started, tmp_path: Path, service: Emulator
+) -> None:
+    """No answer is waited for any more: the request is unknown, and said to be so with what it may cost."""
+    service.faults.add("submit", Fault.silence(accepted=True), times=1)
+    file = write_lines(tmp_path / "a.jsonl", [{"prompt": "a"}])
+    process = started("batch", file, "--out", "out")
+    wait_for_submit(service)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)  # two in one instant would be one
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    status, _, err = ended(process)
+    assert status == 130
+    assert [line["state"] for line in manifest(Path("out"))] == ["unknown"]
+    assert "1 request may be billed (about $0.80 (estimate))" in err
+    assert shell("audit", "out").status == 3
+    assert service.bill.times(prompt="a") == 1
 
 
 def test_a_killed_run_pays_nothing_twice(shell: Shell, started: Started, prompts: Path) -> None:

@@ -32,6 +32,7 @@ LEGAL = {
     (State.QUEUED, Move.ARMED): State.ARMED,
     (State.QUEUED, Move.TAKEN_BACK): State.WITHDRAWN,
     (State.QUEUED, Move.DECLINED): State.REJECTED,
+    (State.QUEUED, Move.SILENCED): State.UNKNOWN,
     (State.ARMED, Move.STARTED): State.RUNNING,
     (State.ARMED, Move.DECLINED): State.REJECTED,
     (State.ARMED, Move.NOT_STARTED): State.QUEUED,
@@ -42,6 +43,8 @@ LEGAL = {
     (State.RUNNING, Move.EXPIRED): State.EXPIRED,
     (State.RUNNING, Move.DECLINED): State.REJECTED,
     (State.UNKNOWN, Move.STARTED): State.RUNNING,
+    (State.UNKNOWN, Move.DECLINED): State.REJECTED,
+    (State.UNKNOWN, Move.FAILED): State.FAILED,
 }
 
 

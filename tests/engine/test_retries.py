@@ -4,14 +4,16 @@ import itertools
 
 import pytest
 
-from veo_async.answers import Accepted, Lost, RefusalKind, Refused, SubmitAnswer, Unreadable
+from veo_async.answers import Accepted, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
 from veo_async.engine.lifecycle import Move
 from veo_async.engine.retries import (
-    CHECK_STEPS,
-    SUBMIT_MOVES,
+    RULES,
+    SERVER_ERROR_RESUBMITS,
     CheckStep,
+    Silence,
     ceilings,
     rejection,
+    rule_for,
     submit_move,
     unknown,
 )
@@ -28,9 +30,47 @@ NOT_STARTED = {
 }
 
 
-def test_every_kind_of_refusal_has_a_place_in_both_tables() -> None:
+def test_every_kind_of_answer_has_a_rule() -> None:
     """A new kind cannot be forgotten."""
-    assert set(SUBMIT_MOVES) == set(CHECK_STEPS) == set(RefusalKind)
+    assert set(RULES) == {*RefusalKind, *Silence}
+
+
+UNREADABLE = Unreadable(message="HTML", status=200)
+K, M, S = RefusalKind, Move, CheckStep
+
+
+def r(kind: RefusalKind) -> Refused:
+    return Refused(kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("answer", "submit", "check"),
+    [
+        pytest.param(NotSent(reason="refused"), None, S.RETRY, id="not armed: tried again"),
+        pytest.param(NotSent(reason="TLS", permanent=True), None, S.PAUSE, id="certificate: stop, park"),
+        pytest.param(Lost(reason="reset"), M.SILENCED, S.RETRY, id="armed, no answer: unknown, retry"),
+        pytest.param(UNREADABLE, M.SILENCED, S.TELL_LATE, id="unreadable 2xx: unknown, 10 in a row"),
+        pytest.param(r(K.REDIRECT), M.DECLINED, S.TELL, id="3xx: rejected, refused"),
+        pytest.param(r(K.INVALID), M.DECLINED, S.TELL, id="400: rejected, told after 3"),
+        pytest.param(r(K.CONTENT), M.DECLINED, S.REJECT, id="policy: rejected, at once"),
+        pytest.param(r(K.AUTHENTICATION), M.NOT_STARTED, S.PAUSE, id="401: pause"),
+        pytest.param(r(K.BALANCE), M.NOT_STARTED, S.PAUSE, id="403 balance: pause, rows stay queued"),
+        pytest.param(r(K.NOT_FOUND), M.DECLINED, S.TELL, id="404: rejected"),
+        pytest.param(r(K.SERVER), M.DECLINED, S.RETRY, id="500 well-formed: rejected, retry"),
+        pytest.param(
+            Unreadable(message="HTML", status=502), M.SILENCED, S.RETRY, id="502 HTML: unknown, retry"
+        ),
+        pytest.param(r(K.OVERLOADED), M.DECLINED, S.RETRY, id="503 well-formed: rejected, retry"),
+        pytest.param(Unreadable(message="", status=503), M.SILENCED, S.RETRY, id="503 bare: unknown, retry"),
+        pytest.param(r(K.RATE_LIMIT), M.NOT_STARTED, S.SLOW, id="429 minute: requeued, widened"),
+        pytest.param(r(K.QUOTA), M.NOT_STARTED, S.SLOW, id="429 day: queued, slow"),
+    ],
+)
+def test_the_retry_matrix(
+    answer: Refused | Unreadable | Lost | NotSent, submit: Move | None, check: CheckStep
+) -> None:
+    """One line a class of faults, submit and check beside each other."""
+    assert rule_for(answer) == (submit, check)
 
 
 @pytest.mark.parametrize("kind", list(RefusalKind))
@@ -48,6 +88,14 @@ def test_server_errors_are_sent_again_on_explicit_word_only(kind: RefusalKind) -
     assert move is (Move.NOT_STARTED if kind in NOT_STARTED | server else Move.DECLINED)
 
 
+@pytest.mark.parametrize("kind", [RefusalKind.SERVER, RefusalKind.OVERLOADED])
+def test_server_errors_are_sent_again_three_times_at_most(kind: RefusalKind) -> None:
+    """Each may be one more job to pay for."""
+    policy = RetryPolicy(resubmit_server_errors=True)
+    moves = [submit_move(Refused(kind=kind), policy, attempts) for attempts in (1, 2, 3, 4, 5)]
+    assert moves == [Move.NOT_STARTED] * SERVER_ERROR_RESUBMITS + [Move.DECLINED] * 2
+
+
 @pytest.mark.parametrize(
     ("answer", "move"),
     [
@@ -61,15 +109,6 @@ def test_server_errors_are_sent_again_on_explicit_word_only(kind: RefusalKind) -
 def test_silence_is_never_taken_for_not_started(answer: SubmitAnswer | Lost, move: Move) -> None:
     """Only a 429, however worded, proves that nothing was started."""
     assert submit_move(answer, RetryPolicy(resubmit_server_errors=True)) is move
-
-
-def test_content_policy_on_a_check_is_about_the_job_and_a_key_about_all() -> None:
-    """The steps on a check, by kind."""
-    steps = {step: {kind for kind in RefusalKind if CHECK_STEPS[kind] is step} for step in CheckStep}
-    assert steps[CheckStep.REJECT] == {RefusalKind.CONTENT}
-    assert steps[CheckStep.PAUSE] == {RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
-    assert steps[CheckStep.SLOW] == {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA}
-    assert steps[CheckStep.RETRY] == {RefusalKind.STALE_KEY, RefusalKind.SERVER, RefusalKind.OVERLOADED}
 
 
 def test_ceilings_double_up_to_the_cap() -> None:

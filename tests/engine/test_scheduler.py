@@ -489,7 +489,8 @@ def test_trouble_of_server_and_network_is_waited_out(trouble: Refused | Unreadab
     world.run(1201)
     assert {action for _, action in world.said if not isinstance(action, Check)} == {Stall(key("a"))}
     gaps = [later - at for at, later in pairwise(world.checks)]
-    assert all(1 <= gap <= 21.25 for gap in gaps)
+    assert all(1 <= gap <= 21.25 for gap in gaps[:35])
+    assert all(gap == 60 for gap in gaps[35:])  # the retry budget is spent
     assert max(gaps[:2]) < 3.5
     assert max(gaps) > 10
 
@@ -595,6 +596,35 @@ def test_trouble_with_a_stalled_operation_is_slow_too() -> None:
     world.at(0, opened("a"))
     world.run(6000)
     assert len([at for at in world.checks if at > 1300]) <= 4700 / 300 + 1
+
+
+def test_after_a_sleep_nobody_is_told_before_a_check_could_tell_what_is_done_by_now() -> None:
+    """Six hours in which the machine stood still: no stall without a look, and no burst."""
+    limits = Limits(checks=Rate(20))
+    world = World(scheduler=scheduler(limits), on_check=lambda _, __: Reply(RUNNING))
+    world.at(0, *(opened(name) for name in range(300)))
+    world.run(60)
+    woken_at = 6 * 3600.0
+    watched = World(
+        scheduler=world.scheduler,
+        on_check=lambda asked, _: Reply(Finished(outcome=DONE) if asked.name != "7" else RUNNING),
+    )
+    watched.at(woken_at, SubmitWithdrawn(JobId("none")))  # the first thing that happens after the sleep
+    for asked in [name for _, action in world.said[-1:] for name in getattr(action, "keys", ())]:
+        watched.at(woken_at, CheckEnded(asked, RUNNING, 60.0))
+    watched.run(woken_at + 300, asleep_until=woken_at)
+    assert [action for _, action in watched.said if isinstance(action, Stall)] == [Stall(key(7))]
+    assert len({action for _, action in watched.said if isinstance(action, Resolve)}) == 299
+    assert crowded(watched.checks, Rate(20)) == []
+
+
+def test_a_deadline_missed_in_a_sleep_is_told_even_if_nothing_can_be_checked() -> None:
+    """A longest gap or so later."""
+    watched = scheduler(policy=TEN_SECONDS)
+    watched.handle(opened("a"), now=0)
+    woken_at = 50_000.0
+    assert made(watched.handle(now=woken_at), Stall) == []
+    assert made(watched.handle(now=woken_at + 15), Stall) == [Stall(key("a"))]
 
 
 def test_an_operation_opened_again_and_again_stalls_once() -> None:

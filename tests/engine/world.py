@@ -98,13 +98,13 @@ class World:
         for event in events:
             heapq.heappush(self._agenda, (when, next(self._serial), event))
 
-    def run(self, until: float) -> None:
+    def run(self, until: float, *, asleep_until: float = 0.0) -> None:
         """Let time pass; a wake-up that is due now and leads to nothing twice in a row is a busy loop."""
         idle_at = -1.0
         while True:
             wake_at = self.scheduler.next_wakeup()
             happens_at = self._agenda[0][0] if self._agenda else until
-            now = min(happens_at, until if wake_at is None else wake_at)
+            now = max(asleep_until, min(happens_at, until if wake_at is None else wake_at))
             if now >= until:
                 return
             events: list[Event] = []

@@ -1,16 +1,30 @@
 """What both ledgers promise alike."""
 
+import asyncio
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
-from veo_async.errors import InvalidRequestError, LedgerError
+from veo_async.engine.lifecycle import IllegalTransitionError, Move, State, move_for
+from veo_async.errors import BudgetExceededError, InvalidRequestError, LedgerError
 from veo_async.ledger import Ledger
-from veo_async.ledger.records import FileRecord, MoveRecord
-from veo_async.models import Filtered, JobId, Result, Succeeded, Unknown, Video, Withdrawn
+from veo_async.ledger.money import Caps
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
+from veo_async.models import (
+    Failed,
+    Filtered,
+    JobId,
+    Outcome,
+    Rejected,
+    Result,
+    Succeeded,
+    Unknown,
+    Video,
+    Withdrawn,
+)
 
 from .samples import PNG, REJECTED, SUCCEEDED, UNKNOWN, job, move
 
@@ -353,3 +367,232 @@ async def test_what_the_provider_said_is_kept_to_the_letter(ledger: Ledger) -> N
 async def test_closing_twice_is_fine(ledger: Ledger) -> None:
     await ledger.close()
     await ledger.close()
+
+
+# Unknown jobs: settled, adopted, sent again
+
+
+async def unknown_job(ledger: Ledger, **facts: Any) -> JobRecord:
+    record = await ledger.add(job(**facts))
+    await ledger.apply(move(record, Move.ARMED))
+    return await ledger.apply(move(record, Move.SILENCED, outcome=UNKNOWN))
+
+
+async def test_how_an_operation_was_found_is_kept(ledger: Ledger) -> None:
+    record = await unknown_job(ledger)
+    found = Change(job_id=record.id, move=Move.STARTED, at=5.0, operation="operations/1", adopted="list")
+    assert (await ledger.apply(found)).adopted == "list"
+    await ledger.apply(move(record, Move.SUCCEEDED, outcome=SUCCEEDED))
+    again = await ledger.get(record.id)
+    assert again is not None
+    assert (again.adopted, again.outcome) == ("list", SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome", "state"),
+    [
+        (Move.DECLINED, Rejected(reason="not_started"), State.REJECTED),
+        (Move.FAILED, Failed(reason="lost", billed="yes"), State.FAILED),
+    ],
+)
+async def test_an_unknown_job_can_be_settled(
+    ledger: Ledger, what: Move, outcome: Outcome, state: State
+) -> None:
+    record = await unknown_job(ledger)
+    settled = await ledger.apply(move(record, what, 9.5, outcome=outcome))
+    assert settled == evolve(record, state=state, outcome=outcome, finished_at=9.5)
+    assert await ledger.get(record.id) == settled
+
+
+async def test_a_queued_job_of_a_restored_backup_becomes_unknown(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    restored = await ledger.apply(move(record, Move.SILENCED, outcome=Unknown(reason="restored")))
+    assert restored == evolve(record, state=State.UNKNOWN, outcome=Unknown(reason="restored"))
+    with pytest.raises(IllegalTransitionError):
+        await ledger.apply(move(record, Move.ARMED))
+
+
+async def test_a_job_that_replaces_an_unknown_one_takes_its_key(ledger: Ledger) -> None:
+    old = await unknown_job(ledger, key="scene-1")
+    new = await ledger.add(job(replaces=old.id))
+    assert (new.replaces, new.idempotency_key) == (old.id, "scene-1")
+    assert await ledger.get(new.id) == await ledger.keyed("scene-1") == new
+    assert await ledger.get(old.id) == evolve(old, idempotency_key=None)
+    adopted = await ledger.apply(move(old, Move.STARTED, name="operations/1"))
+    assert adopted.idempotency_key is None
+
+
+async def test_an_unknown_job_is_replaced_once(ledger: Ledger) -> None:
+    """Sent again twice at once, it is one job all the same."""
+    old = await unknown_job(ledger, key="scene-1")
+    first = await ledger.add(job(replaces=old.id))
+    assert await ledger.add(job(replaces=old.id)) == first
+    assert await ledger.add(evolve(old, id=JobId("again"), state=State.QUEUED, replaces=old.id)) == first
+    assert len(await ledger.select()) == 2
+    await ledger.apply(move(old, Move.STARTED, name="operations/1"))
+    assert await ledger.add(job(replaces=old.id)) == first  # though it is unknown no more
+
+
+async def test_a_replacement_that_became_unknown_can_be_replaced(ledger: Ledger) -> None:
+    old = await unknown_job(ledger, key="scene-1")
+    middle = await unknown_job(ledger, replaces=old.id)
+    last = await ledger.add(job(replaces=middle.id))
+    assert await ledger.keyed("scene-1") == last
+    assert await ledger.add(job(replaces=old.id)) == await ledger.get(middle.id)
+
+
+async def test_only_an_unknown_job_is_replaced(ledger: Ledger) -> None:
+    queued = await ledger.add(job(key="scene-1"))
+    with pytest.raises(LedgerError, match="is queued"):
+        await ledger.add(job(replaces=queued.id))
+    with pytest.raises(LedgerError, match="not in this ledger"):
+        await ledger.add(job(replaces=JobId("nobody")))
+    assert await ledger.select() == [queued]
+
+
+async def test_a_job_is_replaced_by_the_same_request_only(ledger: Ledger) -> None:
+    old = await unknown_job(ledger, key="scene-1")
+    for other in (job("Another prompt", replaces=old.id), job(key="scene-2", replaces=old.id)):
+        with pytest.raises(LedgerError, match="another request"):
+            await ledger.add(other)
+    assert await ledger.select() == [old]
+
+
+async def test_a_withdrawn_replacement_gives_all_back(ledger: Ledger) -> None:
+    """The key must not be free: asked for under it, the unknown job would be sent twice."""
+    old = await unknown_job(ledger, key="scene-1")
+    new = await ledger.add(job(replaces=old.id))
+    withdrawn = await ledger.apply(move(new, Move.TAKEN_BACK))
+    assert (withdrawn.replaces, withdrawn.idempotency_key) == (None, None)
+    assert await ledger.keyed("scene-1") == await ledger.get(old.id) == old
+    assert await ledger.add(job(key="scene-1")) == old
+    other = await ledger.add(job(replaces=old.id))
+    assert (other.replaces, other.idempotency_key) == (old.id, "scene-1")
+
+
+async def test_a_replacement_that_fails_with_others_changes_nothing(ledger: Ledger) -> None:
+    old = await unknown_job(ledger, key="scene-1")
+    taken = await ledger.add(job("Another prompt", key="taken"))
+    with pytest.raises(InvalidRequestError):
+        await ledger.add_many([job(replaces=old.id), job(key="taken")])
+    assert await ledger.select() == [old, taken]
+    assert await ledger.keyed("scene-1") == old
+    assert (await ledger.add(job(replaces=old.id))).replaces == old.id
+
+
+# Caps
+
+
+async def test_a_job_past_the_cap_is_not_armed(ledger: Ledger) -> None:
+    first, second = await ledger.add(job()), await ledger.add(job())
+    caps = Caps(max_cost=2.0)
+    await ledger.apply(move(first, Move.ARMED), caps)
+    with pytest.raises(BudgetExceededError, match="max_cost"):
+        await ledger.apply(move(second, Move.ARMED), caps)
+    assert await ledger.get(second.id) == second
+    assert list(await ledger.moves(second.id)) == []
+    await ledger.apply(move(first, Move.DECLINED, outcome=REJECTED), caps)  # refused: its money is free again
+    await ledger.apply(move(second, Move.ARMED), caps)
+
+
+async def test_two_jobs_that_arm_at_once_do_not_pass_the_cap_together(ledger: Ledger) -> None:
+    records = [await ledger.add(job()) for _ in range(10)]
+    arming = (ledger.apply(move(record, Move.ARMED), Caps(max_cost=3.7)) for record in records)
+    told = await asyncio.gather(*arming, return_exceptions=True)
+    assert [type(one) for one in told].count(JobRecord) == 3
+    assert len(await ledger.select({State.ARMED})) == 3
+
+
+async def test_unknown_jobs_hold_back_the_others_until_they_are_settled(ledger: Ledger) -> None:
+    unknown = await unknown_job(ledger)
+    record = await ledger.add(job())
+    caps = Caps(max_unknown_cost=1.0)
+    with pytest.raises(BudgetExceededError, match="max_unknown_cost"):
+        await ledger.apply(move(record, Move.ARMED), caps)
+    await ledger.apply(move(unknown, Move.DECLINED, outcome=REJECTED))
+    assert (await ledger.apply(move(record, Move.ARMED), caps)).state is State.ARMED
+
+
+async def test_caps_are_no_matter_for_what_is_sent_already(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    await ledger.apply(move(record, Move.ARMED))
+    running = await ledger.apply(move(record, Move.STARTED, name="operations/1"), Caps(max_cost=0))
+    assert running.state is State.RUNNING
+
+
+# Pruning
+
+
+async def finished(
+    ledger: Ledger, at: float, name: str, outcome: Outcome = SUCCEEDED, **facts: Any
+) -> JobRecord:
+    record = await ledger.add(job(**facts))
+    await ledger.apply(move(record, Move.ARMED))
+    await ledger.apply(move(record, Move.STARTED, name=name))
+    return await ledger.apply(move(record, move_for(outcome), at, outcome=outcome))
+
+
+async def test_a_pruned_job_keeps_its_facts_and_loses_its_words(ledger: Ledger) -> None:
+    outcome = evolve(SUCCEEDED, result=evolve(SUCCEEDED.result, enhanced_prompt="A boat of paper"))
+    record = await finished(ledger, 50.0, "operations/1", outcome, key="scene-1")
+    file = FileRecord(job_id=record.id, index=0, path="/out/0.mp4", sha256="ab" * 32, size=5, stored_at=2.5)
+    await ledger.add_file(file)
+    moves = list(await ledger.moves(record.id))
+    assert await ledger.prune(60.0) == Pruned(jobs=1)
+    bare = await ledger.get(record.id)
+    assert bare == evolve(record, request=None, outcome=Succeeded(result=SUCCEEDED.result))
+    assert await ledger.find("gptproto", "operations/1") == await ledger.keyed("scene-1") == bare
+    assert list(await ledger.files(record.id)) == [file]
+    assert list(await ledger.moves(record.id)) == moves
+    assert await ledger.add(job(key="scene-1")) == bare
+    assert await ledger.prune(60.0) == Pruned()  # once is enough
+
+
+async def test_only_final_jobs_of_before_are_pruned(ledger: Ledger) -> None:
+    late = await finished(ledger, 60.0, "operations/1")
+    unknown = await unknown_job(ledger)
+    queued = await ledger.add(job())
+    assert await ledger.prune(60.0) == Pruned()
+    assert await ledger.select() == [late, unknown, queued]
+
+
+async def test_many_jobs_are_pruned_whatever_came_first(ledger: Ledger) -> None:
+    numbers = range(450)
+    await asyncio.gather(*(finished(ledger, 50.0 + n % 2, f"operations/{n}") for n in numbers))
+    assert await ledger.prune(50.5) == Pruned(jobs=225)
+    assert sum(record.request is None for record in await ledger.select()) == 225
+
+
+async def test_videos_inside_answers_go_once_they_were_saved(ledger: Ledger) -> None:
+    """What was paid for and stands nowhere else stays."""
+    saved, unsaved = await ledger.keep(b"saved"), await ledger.keep(b"not saved")
+    videos = (Video(sha256=saved, index=0), Video(sha256=unsaved, index=1))
+    record = await finished(ledger, 50.0, "operations/1", Succeeded(result=Result(videos=videos)))
+    file = FileRecord(job_id=record.id, index=0, path="/out/0.mp4", sha256=saved, size=5, stored_at=2.5)
+    await ledger.add_file(file)
+    assert await ledger.prune(60.0) == Pruned(jobs=1, contents=1)
+    with pytest.raises(LedgerError):
+        await ledger.content(saved)
+    assert await bytes_of(ledger, unsaved) == b"not saved"
+    bare = await ledger.get(record.id)
+    assert bare is not None
+    assert bare.outcome == Succeeded(result=Result(videos=(Video(index=0), videos[1])))
+
+
+async def test_content_that_another_job_needs_is_not_pruned(ledger: Ledger) -> None:
+    sha256 = await ledger.keep(PNG)
+    await ledger.add(job(image=sha256))
+    video = await ledger.keep(PNG)
+    videos = (Video(sha256=video),)
+    record = await finished(ledger, 50.0, "operations/1", Succeeded(result=Result(videos=videos)))
+    file = FileRecord(job_id=record.id, index=0, path="/out/0.mp4", sha256=video, size=5, stored_at=2.5)
+    await ledger.add_file(file)
+    assert await ledger.prune(60.0) == Pruned(jobs=1)
+    assert await bytes_of(ledger, sha256) == PNG
+
+
+async def test_reopening_a_ledger_that_is_well_changes_nothing(ledger: Ledger) -> None:
+    record = await ledger.add(job())
+    armed = await ledger.apply(move(record, Move.ARMED))
+    await ledger.reopen()
+    assert await ledger.select() == [armed]

@@ -20,7 +20,7 @@ import pytest
 
 from veo_async.engine.lifecycle import Move, State
 from veo_async.errors import ConfigurationError, LedgerError
-from veo_async.ledger import open_ledger
+from veo_async.ledger import open_ledger, sqlite_file
 from veo_async.ledger.records import FileRecord
 from veo_async.ledger.sqlite import SqliteLedger
 from veo_async.models import Result, Succeeded, Video
@@ -88,6 +88,7 @@ async def test_files_are_for_their_owner_only_whatever_the_umask(tmp_path: Path,
         "jobs.db-wal": 0o600,
         "jobs.db-shm": 0o600,
         "jobs.db.lock": 0o600,
+        "jobs.db.spill": 0o600,
         "jobs.db.media": 0o700,
         sha256: 0o600,
     }
@@ -141,6 +142,77 @@ async def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     assert "upgrade" in str(await refusal(path))
     with pytest.raises(LedgerError, match="upgrade"):
         await SqliteLedger.read_only(path).open()
+
+
+async def test_a_ledger_without_a_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    await (await filled(path)).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    assert "another program" in str(await refusal(path))
+
+
+async def test_a_file_that_another_program_holds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.db"
+    await (await filled(path)).close()
+    monkeypatch.setattr(sqlite_file, "_BUSY_S", 0.02)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        assert "another program has held the database" in str(await refusal(path))
+    await (await filled(path)).close()
+
+
+@pytest.mark.parametrize("size", [0, 4096, 20_000, 100_000])
+async def test_a_disk_without_room_for_a_ledger_is_refused(tmp_path: Path, size: int) -> None:
+    """Neither room for the tables, nor for the file that takes answers when there is no room."""
+    path = tmp_path / "jobs.db"
+    with file_size_limit(size):
+        assert "disk" in str(await refusal(path))
+    await (await filled(path)).close()
+
+
+async def test_a_file_system_that_turned_read_only_is_said(sqlite: SqliteLedger) -> None:
+    """As Linux does with a disk that has errors."""
+    record = await sqlite.add(job())
+    await in_thread(sqlite, lambda connection: connection.execute("PRAGMA query_only = ON"))
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="cannot be written: look at the permissions"):
+            await sqlite.apply(move(record, Move.ARMED))
+    assert await sqlite.select() == [record]
+    await sqlite.reopen()
+    await sqlite.apply(move(record, Move.ARMED))
+
+
+async def run_jobs(ledger: SqliteLedger, numbers: range, words: str) -> None:
+    """Take jobs to their end; all they say is `words`."""
+    records = [job(words) for _ in numbers]
+    await ledger.add_many(records)
+    outcome = Succeeded(result=Result(videos=(Video(uri="https://v.example/1"),)), raw=words * 300)
+    for number, record in zip(numbers, records, strict=True):
+        await ledger.apply(move(record, Move.ARMED))
+        await ledger.apply(move(record, Move.STARTED, name=f"operations/{number}"))
+        await ledger.apply(move(record, Move.SUCCEEDED, outcome=outcome))
+
+
+async def test_pruned_words_are_overwritten_and_their_pages_used_again(tmp_path: Path) -> None:
+    """Neither the file nor its log holds them, though the file keeps its size."""
+    path, words = tmp_path / "jobs.db", "the secret garden of paper boats"
+    ledger = SqliteLedger(path)
+    await ledger.open()
+    await run_jobs(ledger, range(100), words)
+    assert (await ledger.prune(1e9)).jobs == 100
+    assert files_with(words, tmp_path) == []
+    size = path.stat().st_size
+    await run_jobs(ledger, range(100, 190), words)
+    await ledger.close()
+    assert path.stat().st_size <= size * 1.1
+
+
+def files_with(words: str, folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if words.encode() in path.read_bytes()]
 
 
 def damage_index(path: Path) -> None:

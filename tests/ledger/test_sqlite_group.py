@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
-from veo_async.errors import InvalidRequestError, LedgerError
+from veo_async.errors import BudgetExceededError, InvalidRequestError, LedgerError
+from veo_async.ledger.money import Caps
 from veo_async.ledger.records import JobRecord
 from veo_async.ledger.sqlite import SqliteLedger
 from veo_async.ledger.sqlite_group import GroupCommit
@@ -153,6 +154,39 @@ async def test_a_full_disk_fails_all_its_callers_and_later_ones_go_on(sqlite: Sq
     assert await sqlite.select() == [known]  # nothing of that batch is there, nor believed to be
     await in_thread(sqlite, lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
     assert (await sqlite.apply(move(known, Move.ARMED))).attempts == 1
+
+
+async def test_sums_are_taken_back_with_a_transaction_that_comes_to_nothing(sqlite: SqliteLedger) -> None:
+    """Each job costs 1.20: were the failed one counted, the next would pass the cap."""
+    earlier, first, second = [await sqlite.add(job()) for _ in range(3)]
+    caps = Caps(max_cost=2.4)
+    await sqlite.apply(move(earlier, Move.ARMED), caps)
+    pages = await in_thread(sqlite, lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    await in_thread(sqlite, lambda c: c.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
+    armed = sqlite.apply(move(first, Move.ARMED), caps)
+    results = await one_batch(sqlite, armed, sqlite.add(job("long " * 10_000)))
+    assert [type(result) for result in results] == [LedgerError] * 2
+    await in_thread(sqlite, lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
+    await sqlite.apply(move(first, Move.ARMED), caps)
+    with pytest.raises(BudgetExceededError, match=r"on top of \$2.40"):
+        await sqlite.apply(move(second, Move.ARMED), caps)
+
+
+async def test_sums_hold_when_a_neighbour_fails(sqlite: SqliteLedger) -> None:
+    """The batch is done a second time then, and each job is counted once."""
+    await sqlite.add(job(key="taken"))
+    first, second = await sqlite.add(job()), await sqlite.add(job())
+    caps = Caps(max_cost=2.4)
+    results = await one_batch(
+        sqlite,
+        sqlite.apply(move(first, Move.ARMED), caps),
+        sqlite.add_many([job("half"), job("Another prompt", key="taken")]),
+        sqlite.apply(move(second, Move.ARMED), caps),
+    )
+    assert [type(result) for result in results] == [JobRecord, InvalidRequestError, JobRecord]
+    third = await sqlite.add(job())
+    with pytest.raises(BudgetExceededError):
+        await sqlite.apply(move(third, Move.ARMED), caps)
 
 
 async def test_media_stay_when_the_commit_fails_that_let_them_go(sqlite: SqliteLedger) -> None:

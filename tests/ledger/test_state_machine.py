@@ -2,10 +2,11 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,11 +16,13 @@ from veo_async.engine.lifecycle import TRANSITIONS, IllegalTransitionError, Move
 from veo_async.errors import VeoError
 from veo_async.ledger import Ledger
 from veo_async.ledger.memory import MemoryLedger
-from veo_async.ledger.records import Change, JobRecord, MoveRecord
+from veo_async.ledger.money import Accounts, Caps, accounts
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
 from veo_async.ledger.sqlite import SqliteLedger
 from veo_async.models import JobId, Outcome, Result, Succeeded, Video
 
 from .samples import job, move
+from .threads import file_size_limit
 
 T = TypeVar("T")
 Ask = Callable[[Ledger], Coroutine[Any, Any, Any]]
@@ -47,6 +50,7 @@ class Both(RuleBasedStateMachine):
         for ledger in self.ledgers:
             self.run(ledger.open())
         self.digests: set[str] = set()
+        self.at = 2000.0
 
     def run(self, attempt: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(attempt)
@@ -85,9 +89,76 @@ class Both(RuleBasedStateMachine):
         ]
         self.both(lambda ledger: ledger.add_many(records))
 
+    @rule(target=jobs, old=jobs, key=st.sampled_from([None, None, "a"]), other=st.booleans())
+    def replace(self, old: JobRecord, key: str | None, other: bool) -> JobRecord:
+        known = self.run(self.ledgers[0].get(old.id))
+        digest = "another" if known is None or other else known.digest
+        record = job(key=key, digest=digest, replaces=old.id)
+        self.both(lambda ledger: ledger.add(record))
+        return record
+
+    @rule(first=jobs, second=jobs)
+    def replace_many(self, first: JobRecord, second: JobRecord) -> None:
+        """All or none, and a second replacement of one job is the first."""
+        records = [job(digest=old.digest, replaces=old.id) for old in (first, second, first)]
+        self.both(lambda ledger: ledger.add_many(records))
+
     @rule(record=jobs, what=st.sampled_from(Move), name=st.sampled_from([None, "1", "2", "3"]))
     def move_somehow(self, record: JobRecord, what: Move, name: str | None) -> None:
         self.both(lambda ledger: ledger.apply(move(record, what, name=name)))
+
+    @rule(
+        record=jobs,
+        cost=st.sampled_from([None, 0.0, 1.2, 3.6, 6.0]),
+        unknown=st.sampled_from([None, 0.0, 2.4]),
+    )
+    def arm_within_caps(self, record: JobRecord, cost: float | None, unknown: float | None) -> None:
+        caps = Caps(max_cost=cost, max_unknown_cost=unknown)
+        self.both(lambda ledger: ledger.apply(move(record, Move.ARMED), caps))
+
+    @rule(record=jobs, name=st.sampled_from([None, "1", "2"]), what=st.sampled_from(Move))
+    def spill(self, record: JobRecord, name: str | None, what: Move) -> None:
+        """What the file could not take is what memory was told: both know it after the next write."""
+        memory, sqlite = self.ledgers
+        self.at += 1
+        change = move(record, what, self.at, name=name)
+        self.run(told(memory.apply(change)))
+        self.run(sqlite.spill(change))
+        self.run(sqlite.release("nothing"))
+
+    @rule(records=st.lists(jobs, max_size=3))
+    def fail_together(self, records: list[JobRecord]) -> None:
+        """A transaction that comes to nothing as a whole: the disk fails under it, and is well again."""
+        sqlite = self.ledgers[1]
+        assert isinstance(sqlite, SqliteLedger)
+        changes = [move(record, Move.ARMED) for record in records]
+        log = sqlite.path.with_name("jobs.db-wal")
+        with file_size_limit(log.stat().st_size if log.exists() else 0):
+            attempts = [sqlite.add(job(cost_estimate=7.0)), *map(sqlite.apply, changes)]
+            results = self.run(together(attempts))
+        assert all(isinstance(result, Exception) for result in results)
+        self.run(sqlite.reopen())
+
+    @rule()
+    def come_back(self) -> None:
+        """The process ends and another takes over; for memory, as if it had."""
+        memory: Any = self.ledgers[0]
+        memory._pins.clear()
+        for sha256 in list(memory._content):
+            memory._drop(sha256)
+        self.run(self.ledgers[1].close())
+        with patch("time.time", return_value=9.5):
+            for ledger in self.ledgers:
+                self.run(ledger.open())
+
+    @rule(record=jobs, index=st.integers(0, 1))
+    def store(self, record: JobRecord, index: int) -> None:
+        file = FileRecord(job_id=record.id, index=index, path="/0.mp4", sha256="", size=1, stored_at=1.0)
+        self.both(lambda ledger: ledger.add_file(file))
+
+    @rule(before=st.sampled_from([0.0, 2.0, 3.0, 1e9]))
+    def prune(self, before: float) -> None:
+        self.both(lambda ledger: ledger.prune(before))
 
     @rule(record=jobs, name=st.sampled_from(["1", "2", "3", "4", "5"]), pick=st.integers(0, 9))
     def move_well(self, record: JobRecord, name: str, pick: int) -> None:
@@ -111,12 +182,22 @@ class Both(RuleBasedStateMachine):
 
     @invariant()
     def same(self) -> None:
-        for record in self.both(lambda ledger: ledger.select()):
+        records = self.both(lambda ledger: ledger.select())
+        for record in records:
             self.both(partial(moves_of, record.id))
+        recount = accounts(records)
+        for sums in self.sums():
+            assert sums.asked == recount.asked
+            assert {place: part for place, part in sums.parts.items() if part.jobs} == recount.parts
         for sha256 in self.digests:
             memory, sqlite = (self.run(told(ledger.content(sha256))) for ledger in self.ledgers)
             assert isinstance(memory, bytes) is isinstance(sqlite, Path), sha256
             assert not isinstance(sqlite, Path) or sqlite.read_bytes() == memory
+
+    def sums(self) -> list[Accounts]:
+        memory, sqlite = cast("list[Any]", self.ledgers)
+        kept = sqlite._file.store._accounts  # None until a cap was asked for
+        return [memory._accounts, *([] if kept is None else [kept])]
 
     def teardown(self) -> None:
         if not hasattr(self, "folder"):
@@ -124,6 +205,10 @@ class Both(RuleBasedStateMachine):
         self.run(self.ledgers[1].close())
         self.loop.close()
         self.folder.cleanup()
+
+
+async def together(attempts: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    return await asyncio.gather(*attempts, return_exceptions=True)
 
 
 async def moves_of(job_id: JobId, ledger: Ledger) -> list[MoveRecord]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
 import pytest
@@ -36,6 +38,28 @@ async def test_a_bug_in_the_batch_reaches_every_caller() -> None:
     worker.start()
     results = await asyncio.gather(*(worker.call(int) for _ in range(3)), return_exceptions=True)
     assert [str(result) for result in results] == ["a bug"] * 3
+    await worker.stop()
+
+
+async def test_nothing_of_what_it_did_is_held_while_it_waits_for_more() -> None:
+    """Neither what it was given, a picture say, nor what came of it."""
+
+    class Picture:
+        pass
+
+    async def let_go(event: threading.Event) -> bool:
+        return await asyncio.to_thread(event.wait, 5)
+
+    worker = Worker("a-thread")
+    worker.start()
+    given_gone, made_gone = threading.Event(), threading.Event()
+    given = Picture()
+    weakref.finalize(given, given_gone.set)
+    made = await worker.call(partial(lambda _: Picture(), given))
+    weakref.finalize(made, made_gone.set)
+    del given, made
+    assert await let_go(given_gone)
+    assert await let_go(made_gone)
     await worker.stop()
 
 

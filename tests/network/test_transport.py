@@ -650,6 +650,22 @@ async def test_bytes_after_the_answer_cost_the_connection_and_not_the_answer() -
     assert server.connections == 2
 
 
+async def test_nonsense_after_the_answer_does_not_lose_a_paid_one() -> None:
+    """In the same piece of data: aiohttp's parser alone would throw the answer away with it."""
+    whole = head(200, {"Content-Length": "2"}) + b"{}"
+    interim = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+    async with (
+        trap(pieces(interim + whole + b"and more")) as server,
+        transport_for(server.origin) as transport,
+    ):
+        assert (await transport.submit(post(server.url(), b"{}"), armed)).body == b"{}"
+    async with trap(pieces(whole + b"and more")) as server, transport_for(server.origin) as transport:
+        for _ in range(2):
+            async with transport.fetch(get(server.url())) as fetched:
+                assert b"".join([chunk async for chunk in fetched]) == b"{}"
+
+
 # --- secrets -----------------------------------------------------------------------------------------------
 
 
@@ -689,6 +705,8 @@ async def test_what_a_server_puts_into_its_status_line_is_escaped() -> None:
     ):
         with pytest.raises(LostFailure) as caught:
             await transport.send(get(server.url()))
+    assert "owned" not in caught.value.reason
+    assert "owned" in caught.value.excerpt
     assert_safe(caught.value)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from veo_async import Provider, VeoSession
 
-from .script import BASE, KEY, ScriptedTransport, VirtualLoop
+from .script import BASE, KEY, FlakyLedger, ScriptedTransport, VirtualLoop
 
 
 @pytest.fixture
@@ -39,3 +39,15 @@ def session(wire: ScriptedTransport, provider: Provider) -> Callable[..., VeoSes
         return VeoSession(provider, **options)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def flaky(monkeypatch: pytest.MonkeyPatch) -> FlakyLedger:
+    """Give all sessions one ledger whose disk may fail."""
+    ledger = FlakyLedger()
+
+    def open_ledger(_: object) -> FlakyLedger:
+        return ledger
+
+    monkeypatch.setattr("veo_async.session.session.open_ledger", open_ledger)
+    return ledger

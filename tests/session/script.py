@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import selectors
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define, field
 
+from veo_async.errors import LedgerError
+from veo_async.ledger.memory import MemoryLedger
+from veo_async.ledger.money import Caps
+from veo_async.ledger.records import Change, JobRecord
 from veo_async.transport import LostFailure, NotSentFailure
 from veo_async.wire import Request, Response
 
@@ -75,6 +83,16 @@ def done(name: str) -> Response:
     return ok({"name": name, "done": True, "response": response})
 
 
+def listed(
+    *names: str, at: float | None = None, token: str | None = None, date: str | None = None
+) -> Response:
+    """Return a page of running operations, created now or at an instant of the wall clock."""
+    created = datetime.fromtimestamp(time.time() if at is None else at, UTC).isoformat()
+    entries = [{"name": name, "metadata": {"createTime": created}} for name in names]
+    body = {"operations": entries, **({"nextPageToken": token} if token else {})}
+    return ok(body, headers={} if date is None else {"date": date})
+
+
 def operation_of(request: Request) -> str:
     """Return the operation that a check asks for."""
     return request.url.split("/v1beta/", 1)[1]
@@ -86,8 +104,12 @@ class ScriptedTransport:
 
     submits: Script = field(default=lambda number, _: accepted(number))
     checks: Script = field(default=lambda _, request: done(operation_of(request)))
+    lists: Script = field(default=lambda _, __: listed())
     sent: list[Request] = field(factory=list[Request])
     checked: list[tuple[float, str]] = field(factory=list[tuple[float, str]])
+    listings: list[float] = field(factory=list[float])
+    connected: int = 0
+    """Submits that had a connection, whether they were then armed or not."""
     closed: bool = False
 
     def __call__(self, **_: object) -> ScriptedTransport:
@@ -100,17 +122,31 @@ class ScriptedTransport:
         self.closed = True
 
     async def submit(self, request: Request, arm: Callable[[], Awaitable[None]]) -> Response:
-        number = len(self.sent)
-        answer = self.submits(number, request)
+        answer = self.submits(self.connected, request)
         if isinstance(answer, NotSentFailure):
             raise answer
-        await arm()
-        self.sent.append(request)
-        return await _given(answer)
+        self.connected += 1
+        with _closing(answer):
+            await arm()
+            self.sent.append(request)
+            return await _given(answer)
 
     async def send(self, request: Request) -> Response:
+        if "/operations?" in request.url:
+            self.listings.append(asyncio.get_running_loop().time())
+            return await _given(self.lists(len(self.listings) - 1, request))
         self.checked.append((asyncio.get_running_loop().time(), operation_of(request)))
         return await _given(self.checks(len(self.checked) - 1, request))
+
+
+@contextmanager
+def _closing(answer: object) -> Generator[None]:
+    """Close an answer that nobody came to wait for."""
+    try:
+        yield
+    finally:
+        if inspect.iscoroutine(answer):
+            answer.close()
 
 
 async def _given(answer: Answer | Awaitable[Answer]) -> Response:
@@ -122,6 +158,51 @@ async def _given(answer: Answer | Awaitable[Answer]) -> Response:
     return answer
 
 
+def unreachable(_: int, __: Request) -> NotSentFailure:
+    """Return the failure of a submit that had no connection."""
+    return NotSentFailure("connection refused")
+
+
+def unanswered(_: int, __: Request) -> LostFailure:
+    """Return the failure of a submit whose answer did not come."""
+    return lost()
+
+
 def lost() -> LostFailure:
     """Return the failure of a request whose answer did not come."""
     return LostFailure("the server closed the connection")
+
+
+class FlakyLedger(MemoryLedger):
+    """A ledger whose disk fails as it is told to."""
+
+    durable = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: Callable[[Change], bool] = lambda _: False
+        """Which writes fail."""
+        self.spills = True
+        """Whether the spill takes what fails."""
+        self.spilled: list[Change] = []
+        self.refused: list[Change] = []
+        self.reopened = 0
+
+    async def apply(self, change: Change, caps: Caps | None = None) -> JobRecord:
+        if self.fails(change):
+            self.refused.append(change)
+            raise LedgerError("the disk is full")
+        for kept in self.spilled:
+            await super().apply(kept)
+        self.spilled.clear()
+        return await super().apply(change, caps)
+
+    async def spill(self, change: Change) -> None:
+        if not self.spills:
+            raise LedgerError("the spill failed too")
+        self.spilled.append(change)
+
+    async def reopen(self) -> None:
+        self.reopened += 1
+        if any(map(self.fails, self.refused)):
+            raise LedgerError("the disk is full")

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
 from veo_async import __version__
-from veo_async.cli.flags import (
-    Brakes,
-    EmulateFlags,
-    EmulatorFlags,
-    Output,
-    ProviderFlags,
-    RequestFlags,
-    Settings,
-)
-from veo_async.cli.identity import Again
+from veo_async.cli.flags import AuditFlags, BatchFlags, EmulateFlags, Output, RequestFlags, Settings
 from veo_async.cli.rows import Form, Source
 from veo_async.engine.lifecycle import State
 
@@ -36,9 +25,6 @@ _File = Annotated[
         help="JSON lines, CSV with a header, or one prompt a line; - is standard input.",
     ),
 ]
-_Form = Annotated[
-    Form | None, Parameter(name="--format", help="How the file is written, when its name does not tell.")
-]
 _Names = Annotated[
     str,
     Parameter(
@@ -46,13 +32,14 @@ _Names = Annotated[
         help="Names of operations, or job tokens; - reads them from standard input.",
     ),
 ]
+_Ledger = Annotated[Path, Parameter(help="The ledger's file, or the folder of a run.")]
 
 # Defaults are shared: all of these are frozen.
-_PROVIDER = ProviderFlags()
-_BRAKES = Brakes()
-_EMULATOR = EmulatorFlags()
+_SETTINGS = Settings()
 _OUTPUT = Output()
 _REQUEST = RequestFlags()
+_BATCH = BatchFlags()
+_AUDIT = AuditFlags()
 _EMULATE = EmulateFlags()
 
 app: App = App(
@@ -68,21 +55,13 @@ app: App = App(
 )
 
 
-def _settings(provider: ProviderFlags, brakes: Brakes, emulator: EmulatorFlags, output: Output) -> Settings:
-    command = shlex.join(["veo-async", *sys.argv[1:]])
-    return Settings(provider=provider, brakes=brakes, emulator=emulator, output=output, command=command)
-
-
 @app.command
 async def generate(
     prompt: Annotated[str, Parameter(help="What to show.")],
     /,
     *,
     request: RequestFlags = _REQUEST,
-    output: Output = _OUTPUT,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
+    settings: Settings = _SETTINGS,
 ) -> int:
     """Make the video of one prompt.
 
@@ -91,40 +70,11 @@ async def generate(
     """
     from veo_async.cli.generate import run_generate
 
-    return await run_generate(prompt, request, _settings(provider, brakes, emulator, output))
+    return await run_generate(prompt, request, settings)
 
 
 @app.command
-async def batch(
-    file: _File,
-    /,
-    *,
-    output: Output = _OUTPUT,
-    form: _Form = None,
-    keep_going: Annotated[
-        bool,
-        Parameter(negative="", show_default=False, help="Run the good lines of a file that has broken ones."),
-    ] = False,
-    retry_failed: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="Send requests again that ended without a video: a new paid job each.",
-        ),
-    ] = False,
-    resubmit_unknown: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="Send requests again that got no answer: each may be paid twice.",
-        ),
-    ] = False,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
-) -> int:
+async def batch(file: _File, /, *, flags: BatchFlags = _BATCH, settings: Settings = _SETTINGS) -> int:
     """Make the videos of a file of requests; the same command again goes on where the last one ended.
 
     Exit status: 0 all done, 1 something brought no video, 2 nothing was sent, 3 something was sent without an
@@ -132,72 +82,49 @@ async def batch(
     """
     from veo_async.cli.batch import run_batch
 
-    source = Source(file=file, form=form, model=provider.model)
-    again = Again(failed=retry_failed, unknown=resubmit_unknown)
-    return await run_batch(
-        source, _settings(provider, brakes, emulator, output), again=again, keep_going=keep_going
-    )
+    return await run_batch(file, flags, settings)
 
 
 @app.command
 async def resume(
     *,
-    output: Output = _OUTPUT,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
+    after_restore: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="The ledger comes from a backup: what it has as not sent may have been sent since.",
+        ),
+    ] = False,
+    settings: Settings = _SETTINGS,
 ) -> int:
     """Go on with all that a folder's ledger has open, and fetch missing videos; no batch file is needed."""
     from veo_async.cli.generate import run_resume
 
-    return await run_resume(_settings(provider, brakes, emulator, output))
+    return await run_resume(settings, after_restore=after_restore)
 
 
 @app.command
-async def status(
-    *operations: _Names,
-    raw: _Raw = False,
-    output: Output = _OUTPUT,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
-) -> int:
+async def status(*operations: _Names, raw: _Raw = False, settings: Settings = _SETTINGS) -> int:
     """Ask once how operations stand, whoever started them."""
     from veo_async.cli.operations import read_names, run_status
 
-    settings = _settings(provider, brakes, emulator, output)
     return await run_status(read_names(operations), settings, raw=raw)
 
 
 @app.command
-async def wait(
-    *operations: _Names,
-    raw: _Raw = False,
-    output: Output = _OUTPUT,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
-) -> int:
+async def wait(*operations: _Names, raw: _Raw = False, settings: Settings = _SETTINGS) -> int:
     """Wait until operations are done, whoever started them."""
     from veo_async.cli.operations import read_names, run_operations
 
-    settings = _settings(provider, brakes, emulator, output)
     return await run_operations(read_names(operations), settings, raw=raw, fetch=False)
 
 
 @app.command
-async def download(
-    *operations: _Names,
-    raw: _Raw = False,
-    output: Output = _OUTPUT,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
-) -> int:
+async def download(*operations: _Names, raw: _Raw = False, settings: Settings = _SETTINGS) -> int:
     """Wait until operations are done and store their videos."""
     from veo_async.cli.operations import read_names, run_operations
 
-    settings = _settings(provider, brakes, emulator, output)
     return await run_operations(read_names(operations), settings, raw=raw, fetch=True)
 
 
@@ -209,10 +136,35 @@ async def jobs(
     output: Output = _OUTPUT,
 ) -> int:
     """List what a ledger holds; it is only read, also while a run goes on."""
-    from veo_async.cli.listing import ledger_at, run_jobs
-    from veo_async.cli.records import LEDGER_NAME
+    from veo_async.cli.listing import run_jobs
+    from veo_async.cli.records import LEDGER_NAME, ledger_at
 
     return await run_jobs(ledger_at(ledger or output.out / LEDGER_NAME), state, as_json=output.json)
+
+
+@app.command
+async def audit(path: _Ledger, /, *, flags: AuditFlags = _AUDIT) -> int:
+    """Account for every job of a ledger and its money; reads only, also while a run goes on.
+
+    Exit status: 3 while a job is unknown, or a statement has an operation that nobody knows; else 0.
+    """
+    from veo_async.cli.auditing import run_audit
+
+    return await run_audit(path, flags)
+
+
+@app.command
+async def prune(
+    path: _Ledger,
+    /,
+    *,
+    older_than: Annotated[str, Parameter(help="Age of what goes, since its end: 30d, 12h or 90m.")],
+    json: _Json = False,
+) -> int:
+    """Forget prompts, media and answers of jobs that ended long ago; the accounts stay."""
+    from veo_async.cli.pruning import run_prune
+
+    return await run_prune(path, older_than, as_json=json)
 
 
 @app.command
@@ -220,7 +172,9 @@ def estimate(
     file: _File,
     /,
     *,
-    form: _Form = None,
+    form: Annotated[
+        Form | None, Parameter(name="--format", help="How the file is written, when its name does not tell.")
+    ] = None,
     model: Annotated[str | None, Parameter(help="The model of lines that name none.")] = None,
     json: _Json = False,
 ) -> int:
@@ -242,12 +196,9 @@ async def emulate(*, flags: EmulateFlags = _EMULATE, json: _Json = False) -> int
 async def doctor(
     *,
     offline: Annotated[bool, Parameter(negative="", show_default=False, help="Ask nobody.")] = False,
-    output: Output = _OUTPUT,
-    provider: ProviderFlags = _PROVIDER,
-    brakes: Brakes = _BRAKES,
-    emulator: EmulatorFlags = _EMULATOR,
+    settings: Settings = _SETTINGS,
 ) -> int:
     """Look at what is needed: versions, settings, the folder, the key, the way to the provider."""
     from veo_async.cli.doctor import run_doctor
 
-    return await run_doctor(_settings(provider, brakes, emulator, output), offline=offline)
+    return await run_doctor(settings, offline=offline)

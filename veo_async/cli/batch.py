@@ -12,7 +12,7 @@ from veo_async.cli.backend import look_of
 from veo_async.cli.batch_file import BatchFile, read_batch
 from veo_async.cli.campaign import Campaign
 from veo_async.cli.exits import Exit
-from veo_async.cli.flags import Settings
+from veo_async.cli.flags import BatchFlags, Settings
 from veo_async.cli.identity import Again
 from veo_async.cli.planning import BrokenLinesError, plan_batch
 from veo_async.cli.preflight import Checked, preflight
@@ -47,24 +47,25 @@ def _content(file: str) -> bytes:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
 
 
-async def run_batch(source: Source, settings: Settings, *, again: Again, keep_going: bool) -> Exit:
+async def run_batch(file: str, flags: BatchFlags, settings: Settings) -> Exit:
     """Run a batch file and return the exit status.
 
     Raises:
         VeoError: it could not begin; nothing was sent.
     """
-    batch = open_batch(source)
+    batch = open_batch(Source(file=file, form=flags.form, model=settings.provider.model))
     provider = look_of(settings.provider, settings.brakes)
     checked = await anyio.to_thread.run_sync(preflight, batch, provider)
-    tell_troubles(source.file, checked)
-    if checked.troubles and (not keep_going or all(entry.trouble for entry in checked.entries)):
+    tell_troubles(file, checked)
+    if checked.troubles and (not flags.keep_going or all(entry.trouble for entry in checked.entries)):
         say("Nothing was sent. Mend the lines, or run the good ones with --keep-going.")
         return Exit.USAGE
-    prepare = partial(plan_batch, checked.entries, again=again, keep_going=keep_going)
+    again = Again(failed=flags.retry_failed, unknown=flags.resubmit_unknown)
+    prepare = partial(plan_batch, checked.entries, again=again, keep_going=flags.keep_going)
     try:
         return await Campaign(settings, prepare, manifest=()).run()
     except BrokenLinesError as broken:
-        tell_troubles(source.file, Checked(entries=(), troubles=tuple(broken.troubles)))
+        tell_troubles(file, Checked(entries=(), troubles=tuple(broken.troubles)))
         say("Nothing was sent.")
         return Exit.USAGE
 

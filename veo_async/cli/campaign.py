@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,19 @@ from veo_async.cli.totals import total
 from veo_async.cli.tracing import open_trace
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError
+from veo_async.job import Job
 from veo_async.ledger.records import JobRecord
 from veo_async.models import JobId
 from veo_async.providers import Provider
 from veo_async.session import VeoSession
 
-__all__ = ["Campaign", "Prepare", "report_for"]
+__all__ = ["Campaign", "Prepare", "TakeUp", "report_for"]
 
 Prepare = Callable[[Sequence[JobRecord], Provider], Sequence[Entry]]
 """Decides, from the ledger's jobs, what a run is about and what it does about each request."""
+
+TakeUp = Callable[[VeoSession], Awaitable[Sequence[Job]]]
+"""Takes up jobs of the session's ledger, whoever made them."""
 
 _LEAST_BETWEEN_MANIFESTS_S = 2.0
 _MANIFEST_SHARE = 20.0  # of the time, writing it takes at most a twentieth
@@ -60,7 +64,7 @@ class Campaign:
         prepare: Prepare,
         *,
         manifest: Sequence[dict[str, Any]] | None,
-        resuming: bool = False,
+        take_up: TakeUp | None = None,
     ) -> None:
         """Make ready.
 
@@ -68,12 +72,12 @@ class Campaign:
             settings: What the command line says.
             prepare: Decides what is done.
             manifest: Lines of manifest.jsonl that stay beside this run's; None: it is not written at all.
-            resuming: Whether the session takes up all open jobs of its ledger, whoever made them.
+            take_up: Brings in jobs that earlier runs left open; None: only those that are asked for again.
         """
         self._settings = settings
         self._prepare = prepare
         self._manifest = manifest
-        self._resuming = resuming
+        self._take_up = take_up
         self._report = report_for(settings)
         self._entries: Sequence[Entry] = ()
         self._manifest_lock = anyio.Lock()
@@ -119,6 +123,7 @@ class Campaign:
                 backend.provider,
                 ledger=root / LEDGER_NAME,
                 max_cost=settings.brakes.max_cost,
+                max_unknown_cost=settings.brakes.max_unknown_cost,
                 on_exit="detach",
                 poll=backend.poll,
                 trace=trace,
@@ -128,9 +133,10 @@ class Campaign:
 
     async def _run_in(self, session: VeoSession, interrupts: Interrupts) -> Run:
         root = self._settings.root
+        # Taken up before it is read: after a restore that alone may move every job.
+        known = () if self._take_up is None else await self._take_up(session)
         async with reading(root / LEDGER_NAME) as ledger:
             self._entries = self._prepare(await ledger.select(), session.provider)
-        known = await session.resume() if self._resuming else ()
         run = Run(session, self._entries, self._report, Shelf(root, session), self._now_and_then, known)
         self._announce(session.provider.name)
         await self._write_manifest()

@@ -27,6 +27,7 @@ from veo_async.cli.flags import Settings
 from veo_async.cli.reports import out, write_json
 from veo_async.cli.words import place_of
 from veo_async.errors import VeoError
+from veo_async.models import VideoRequest
 from veo_async.providers import Provider
 from veo_async.session import VeoSession
 from veo_async.transport import TraceEvent
@@ -195,7 +196,8 @@ async def _provider(settings: Settings) -> list[Finding]:
             await stack.enter_async_context(session)
             model = backend.provider.model_name(settings.provider.model)
             answer = await session.status(_NOBODYS_OPERATION, model)
-            return [judge(backend.provider, answer), clock_finding(dates.skew)]
+            told = (judge(backend.provider, answer), clock_finding(dates.skew))
+            return [*told, *_model(backend.provider, settings.provider.model)]
     except VeoError as error:
         return [_bad("provider", error.message)]
 
@@ -205,6 +207,11 @@ def _scratch(settings: Settings, stack: AsyncExitStack) -> Path:
     if settings.root.is_dir():
         return settings.root
     return Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+
+def _model(provider: Provider, model: str | None) -> list[Finding]:
+    """Return what the catalogue has against the model: a bare request leaves it nothing else to doubt."""
+    return [_note(doubt.field, doubt.message) for doubt in provider.warnings(VideoRequest("a"), model)]
 
 
 def judge(provider: Provider, answer: CheckAnswer | NotSent | Lost) -> Finding:

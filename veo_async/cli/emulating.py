@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from veo_async.cli.exits import Exit
 from veo_async.cli.flags import EmulateFlags
@@ -15,7 +16,16 @@ from veo_async.cli.words import count, money
 from veo_async.emulator import Bill, Emulator, Waiting
 from veo_async.errors import ConfigurationError
 
-__all__ = ["run_emulate"]
+__all__ = ["environments", "run_emulate"]
+
+_SURFACES: Final = {
+    "gemini": "",
+    "vertex": " VEO_PROJECT=my-project VEO_LOCATION=us-central1",
+    "gptproto-v3": "",
+    "unified": "",
+    "openai-videos": "",
+}
+"""What the emulator speaks, by the provider's name, and what that needs beside place and key."""
 
 
 async def run_emulate(flags: EmulateFlags, *, as_json: bool) -> Exit:
@@ -60,14 +70,21 @@ async def _start(emulator: Emulator, port: int) -> None:
 
 def _greet(emulator: Emulator, *, as_json: bool) -> None:
     if as_json:
-        write_json({"event": "ready", "base_url": emulator.base_url, "key": emulator.key})
+        surfaces = list(_SURFACES)
+        write_json(
+            {"event": "ready", "base_url": emulator.base_url, "key": emulator.key, "surfaces": surfaces}
+        )
         return
     url, key = emulator.base_url, emulator.key
     lines = [
         f"A Veo service listens at {url} and accepts the key {key}. Ctrl+C ends it.",
         "",
-        f"  export VEO_PROVIDER=gemini VEO_BASE_URL={url} VEO_API_KEY={key}",
+        "It speaks these surfaces; one line points a program at one of them:",
+        "",
+        *(f"  export {line}" for line in environments(url, key)),
         "  veo-async generate 'A paper boat crosses a puddle'",
+        "",
+        "Without the package, in the Gemini format:",
         "",
         f"  curl -H 'x-goog-api-key: {key}' -H 'Content-Type: application/json' \\",
         '    -d \'{"instances": [{"prompt": "A paper boat"}]}\' \\',
@@ -76,6 +93,12 @@ def _greet(emulator: Emulator, *, as_json: bool) -> None:
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def environments(base_url: str, key: str) -> Iterator[str]:
+    """Yield, for each surface, the variables that point a program of this package at it."""
+    for name, more in _SURFACES.items():
+        yield f"VEO_PROVIDER={name} VEO_BASE_URL={base_url} VEO_API_KEY={key}{more}"
 
 
 def _tell_bill(bill: Bill, *, as_json: bool) -> None:

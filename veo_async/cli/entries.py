@@ -10,12 +10,11 @@ from veo_async.cli.identity import Todo
 from veo_async.cli.names import shortened
 from veo_async.engine.lifecycle import FINAL, State
 from veo_async.errors import Billed, VeoError
+from veo_async.ledger.money import billed
 from veo_async.ledger.records import JobRecord
 from veo_async.models import Outcome, VideoRequest
 
 __all__ = ["Entry", "StoredFile"]
-
-_UNSENT = frozenset({State.QUEUED, State.WITHDRAWN})
 
 
 @frozen(kw_only=True)
@@ -89,9 +88,7 @@ class Entry:
     @property
     def billed(self) -> Billed:
         """Whether money was spent on it; a job that runs may or may not be billed in the end."""
-        if self.outcome is not None:
-            return self.outcome.billed
-        return "no" if self.record is None or self.record.state in _UNSENT else "unknown"
+        return "no" if self.record is None else billed(self.record)
 
     @property
     def cost_estimate(self) -> float | None:

@@ -74,9 +74,17 @@ def run_estimate(source: Source, *, as_json: bool) -> Exit:
         _print_json(found)
     else:
         _print_table(found)
+    for warning in _retired(found):
+        say(warning)
     if batch.troubles:
         say(f"{count(len(batch.troubles), 'broken line')} not counted")
     return Exit.USAGE if batch.troubles else Exit.DONE
+
+
+def _retired(found: Sequence[Share]) -> list[str]:
+    """Return what is known of the ends of the models; which provider they are asked from is not."""
+    ends = (catalog.retirement(share.model) for share in found)
+    return list(dict.fromkeys(end.message for end in ends if end is not None))
 
 
 def _total(found: Sequence[Share]) -> float:
@@ -88,7 +96,13 @@ def _print_json(found: Sequence[Share]) -> None:
     parts = [{name: getattr(share, name) for name in names} for share in found]
     unknown = sum(share.requests for share in found if share.dollars is None)
     write_json(
-        {"estimate": _total(found), "prices_of": catalog.AS_OF, "without_price": unknown, "parts": parts}
+        {
+            "estimate": _total(found),
+            "prices_of": catalog.AS_OF,
+            "without_price": unknown,
+            "parts": parts,
+            "warnings": _retired(found),
+        }
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from veo_async.cli.rows import Form
 from veo_async.providers import NAMES
 
 __all__ = [
+    "AuditFlags",
+    "BatchFlags",
     "Brakes",
     "EmulateFlags",
     "EmulatorFlags",
@@ -29,7 +34,7 @@ _REQUEST = Group("Request", sort_key=1)
 _MORE_THAN_ZERO = Parameter(validator=Number(gt=0))
 _AT_LEAST_ZERO = Parameter(validator=Number(gte=0))
 _SHARE = Parameter(validator=Number(gte=0, lte=1))
-
+_SWITCH = Parameter(negative="", show_default=False)
 
 _PROVIDERS = f"{', '.join(NAMES)}, or emulator: in this process, without key and cost. [env: VEO_PROVIDER]"
 
@@ -72,6 +77,8 @@ class Brakes:
     """Videos being made at once. Default: 500."""
     max_cost: Annotated[float | None, _MORE_THAN_ZERO] = None
     """US dollars, by estimate, that all jobs of the ledger may cost together."""
+    max_unknown_cost: Annotated[float | None, _AT_LEAST_ZERO] = None
+    """US dollars, by estimate, that jobs without a readable answer may cost before no more are sent."""
     trace: Path | None = None
     """Write what goes over the wire to this file as JSON lines, without keys."""
 
@@ -96,8 +103,42 @@ class Output:
 
     out: Path = Path("veo-out")
     """Folder for the videos; its jobs.db remembers what was sent."""
-    json: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    json: Annotated[bool, _SWITCH] = False
     """JSON lines on standard output, all else on standard error."""
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class BatchFlags:
+    """How a batch file is read, and what of it is sent again."""
+
+    form: Annotated[Form | None, Parameter(name="--format")] = None
+    """How the file is written, when its name does not tell."""
+    keep_going: Annotated[bool, _SWITCH] = False
+    """Run the good lines of a file that has broken ones."""
+    retry_failed: Annotated[bool, _SWITCH] = False
+    """Send requests again that ended without a video: a new paid job each."""
+    resubmit_unknown: Annotated[bool, _SWITCH] = False
+    """Send requests again that got no answer: each may be paid twice."""
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class AuditFlags:
+    """What a ledger is compared with, and what is told of it."""
+
+    statement: Path | None = None
+    """Usage export of the provider, CSV: is compared with the ledger."""
+    timezone: str | None = None
+    """Zone of the statement's times where they name none, as in Asia/Shanghai. Default: UTC."""
+    settle: Annotated[bool, _SWITCH] = False
+    """Write down what the statement proves of unknown jobs; without it that is only told."""
+    salvage: Annotated[bool, _SWITCH] = False
+    """List every operation's name that a damaged ledger holds, and nothing else."""
+    prompts: Annotated[bool, _SWITCH] = False
+    """Show prompts beside their digests."""
+    json: Annotated[bool, _SWITCH] = False
+    """JSON on standard output."""
 
 
 @Parameter(name="*", group=_REQUEST)
@@ -142,7 +183,7 @@ class EmulateFlags:
 
     port: int = 0
     """Port on 127.0.0.1; 0 takes a free one."""
-    key: str = "emulator-key"
+    key: str = field(default="emulator-key", repr=False)
     """The key it accepts; it opens nothing but this emulator."""
     waiting: Annotated[float, _AT_LEAST_ZERO] = 6.0
     """Seconds a video takes, in the middle."""
@@ -160,7 +201,7 @@ class EmulateFlags:
     """Quota of status checks, answered 429 above it."""
     seed: int = 0
     """Decides waiting times and outcomes."""
-    can_list: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    can_list: Annotated[bool, _SWITCH] = False
     """Answers lists of operations."""
     clip: Literal["full", "tiny"] = "full"
     """full: videos of the asked size; tiny: 64x36 pixels, made in no time."""
@@ -168,18 +209,22 @@ class EmulateFlags:
     """SQLite file in which operations survive a restart."""
 
 
+@Parameter(name="*")
 @frozen(kw_only=True)
 class Settings:
-    """What the command line says of a run."""
+    """What the command line says of a run; its parts are groups of flags of their own."""
 
-    provider: ProviderFlags
-    brakes: Brakes
-    emulator: EmulatorFlags
-    output: Output
-    command: str
-    """What was typed: typing it again goes on."""
+    output: Output = Output()
+    provider: ProviderFlags = ProviderFlags()
+    brakes: Brakes = Brakes()
+    emulator: EmulatorFlags = EmulatorFlags()
 
     @property
     def root(self) -> Path:
         """The folder for everything."""
         return self.output.out.absolute()
+
+    @property
+    def command(self) -> str:
+        """What was typed: typing it again goes on."""
+        return shlex.join(["veo-async", *sys.argv[1:]])

@@ -10,7 +10,7 @@ from attrs import asdict
 
 from veo_async.cli.backend import look_of
 from veo_async.cli.batch_file import BatchFile, Line
-from veo_async.cli.campaign import Campaign
+from veo_async.cli.campaign import Campaign, TakeUp
 from veo_async.cli.exits import Exit
 from veo_async.cli.flags import RequestFlags, Settings
 from veo_async.cli.manifest import read_manifest
@@ -20,6 +20,7 @@ from veo_async.cli.records import LEDGER_NAME
 from veo_async.cli.reports import say
 from veo_async.errors import ConfigurationError
 from veo_async.models import VideoRequest
+from veo_async.session import VeoSession
 
 __all__ = ["run_generate", "run_resume"]
 
@@ -42,8 +43,12 @@ async def run_generate(prompt: str, flags: RequestFlags, settings: Settings) -> 
     return await Campaign(settings, partial(plan_single, checked.entries[0]), manifest=None).run()
 
 
-async def run_resume(settings: Settings) -> Exit:
+async def run_resume(settings: Settings, *, after_restore: bool = False) -> Exit:
     """Go on with all that the folder's ledger has open, and fetch what is missing.
+
+    Args:
+        settings: What the command line says.
+        after_restore: Whether the ledger comes from a backup, which knows nothing of what was sent since.
 
     Raises:
         VeoError: it could not begin.
@@ -54,4 +59,5 @@ async def run_resume(settings: Settings) -> Exit:
             f"{settings.output.out} holds no {LEDGER_NAME}: name the folder of the earlier run by --out"
         )
     old = read_manifest(root / "manifest.jsonl")
-    return await Campaign(settings, partial(plan_resume, old), manifest=old, resuming=True).run()
+    taking_up: TakeUp = partial(VeoSession.resume, after_restore=after_restore)
+    return await Campaign(settings, partial(plan_resume, old), manifest=old, take_up=taking_up).run()

@@ -1,8 +1,9 @@
 """Which line of a batch is which job: by its id, else by what it asks for, never by its number.
 
 The ledger keeps one job a key. A line's first job has the line's own key; each further one, made only because
-the user asked to send the line again, has a key that names the attempt. So the same command finds what it did
-before, and a line that moved within its file is still the same line.
+the user asked to send a failed line again, has a key that names the attempt; one that replaces an unknown job
+takes over its key. So the same command finds what it did before, and a line that moved within its file is
+still the same line.
 """
 
 from __future__ import annotations
@@ -17,11 +18,21 @@ from attrs import frozen
 from veo_async.engine.lifecycle import State
 from veo_async.ledger.records import JobRecord
 
-__all__ = ["Again", "Step", "Todo", "attempt_key", "id_in", "plan_step", "same_as_before", "unnamed_keys"]
+__all__ = [
+    "UNSURE",
+    "Again",
+    "Step",
+    "Todo",
+    "attempt_key",
+    "id_in",
+    "plan_step",
+    "same_as_before",
+    "unnamed_keys",
+]
 
 _ENDED_WITHOUT_VIDEO = frozenset({State.FAILED, State.FILTERED, State.EXPIRED, State.REJECTED})
-# A job seen as armed by a process that does not send it was left so by a crash.
-_UNKNOWN = frozenset({State.UNKNOWN, State.ARMED})
+UNSURE = frozenset({State.UNKNOWN, State.ARMED})
+"""A job seen as armed by a process that does not send it was left so by a crash."""
 _OF_ID = re.compile(r"(?:retry-[0-9]+:)?id:(?P<id>.+)")
 _OPEN = frozenset({State.QUEUED, State.RUNNING})
 
@@ -77,7 +88,7 @@ class Step:
     record: JobRecord | None = None
     """The job of that attempt, when there is one."""
     replaces: JobRecord | None = None
-    """The job of the attempt before, when this one is sent again."""
+    """The job that ended without a video, or is unknown, when the request is sent again."""
 
 
 def plan_step(key: str, jobs: Mapping[str, JobRecord], again: Again) -> Step:
@@ -86,6 +97,9 @@ def plan_step(key: str, jobs: Mapping[str, JobRecord], again: Again) -> Step:
     if not attempts:
         return Step(todo=Todo.SEND, attempt=0)
     last = attempts[-1]
+    if again.unknown and last.state in UNSURE:
+        # The ledger hands the unknown job's key to the one that replaces it: no new attempt of the line.
+        return Step(todo=Todo.SEND, attempt=len(attempts) - 1, replaces=last)
     if _goes_again(last.state, again):
         return Step(todo=Todo.SEND, attempt=len(attempts), replaces=last)
     todo = Todo.RESUME if last.state in _OPEN else Todo.KEEP
@@ -103,7 +117,7 @@ def attempts_of(key: str, jobs: Mapping[str, JobRecord]) -> Sequence[JobRecord]:
 def _goes_again(state: State, again: Again) -> bool:
     if state is State.WITHDRAWN:
         return True  # taken back before anything was sent: sending it is no second time
-    return (again.failed and state in _ENDED_WITHOUT_VIDEO) or (again.unknown and state in _UNKNOWN)
+    return again.failed and state in _ENDED_WITHOUT_VIDEO
 
 
 def same_as_before(step: Step, digest: str) -> bool:

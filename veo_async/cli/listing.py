@@ -22,27 +22,13 @@ from veo_async.cli.reports import out, write_json
 from veo_async.cli.summary import STYLES
 from veo_async.cli.words import duration, money, reason
 from veo_async.engine.lifecycle import State
-from veo_async.errors import ConfigurationError
 from veo_async.ledger.records import JobRecord
 
-__all__ = ["ledger_at", "run_jobs"]
+__all__ = ["run_jobs"]
 
 _NAME_WIDTH = 42
 _MARK = 8
 _WIDTHS = (_MARK, 11, 9, 6, 6, 0)
-
-
-def ledger_at(path: Path) -> Path:
-    """Return the path of a ledger that is there.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if not path.is_file():
-        raise ConfigurationError(
-            f"{path}: there is no such ledger; name it by --ledger, or its folder by --out"
-        )
-    return path.absolute()
 
 
 async def run_jobs(path: Path, state: State | None, *, as_json: bool) -> Exit:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import attrs
 
 from veo_async.cli.entries import Entry, StoredFile
+from veo_async.cli.words import instant
 from veo_async.codec import unstructure_outcome, unstructure_request
 from veo_async.errors import InvalidRequestError, VeoError
 from veo_async.ledger.records import JobRecord
@@ -81,13 +81,7 @@ def _error(entry: Entry) -> dict[str, str] | None:
 
 def _timings(record: JobRecord | None) -> dict[str, str | float | None]:
     names = ("created_at", "armed_at", "accepted_at", "finished_at")
-    return {name: _instant(getattr(record, name, None)) for name in names}
-
-
-def _instant(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {name: instant(getattr(record, name, None)) for name in names}
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -119,9 +113,16 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
 
 
 def merged(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `old` with what is known anew of the same jobs, then what `old` did not name."""
+    """Return `old` with what is known anew of the same requests, then what `old` did not name."""
     if not old:
         return list(new)
-    news = {each["job_id"]: each for each in new}
-    kept = [news.pop(each.get("job_id"), each) for each in old]
+    news = {_identity(each): each for each in new}
+    kept = [news.pop(_identity(each), each) for each in old]
     return [*kept, *news.values()]
+
+
+def _identity(line: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a line is known by: a request of a batch may get its job later, or another."""
+    if line.get("key") is not None:
+        return "key", f"{line.get('attempt', 0)} {line['key']}"
+    return "job", str(line.get("job_id"))

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from veo_async.cli.entries import Entry
-from veo_async.cli.identity import Again, Todo, plan_step, same_as_before, unnamed_keys
+from veo_async.cli.identity import Again, Todo, attempt_key, plan_step, same_as_before, unnamed_keys
 from veo_async.cli.rows import Trouble
 from veo_async.engine.lifecycle import FINAL, State
 from veo_async.errors import ConfigurationError
@@ -17,7 +17,8 @@ from veo_async.providers import Provider
 
 __all__ = ["BrokenLinesError", "plan_batch", "plan_resume", "plan_single"]
 
-_OPEN = frozenset({State.QUEUED, State.RUNNING})
+_OPEN = frozenset({State.QUEUED, State.ARMED, State.RUNNING})
+"""What a session that has taken up the ledger's jobs is about to bring to an end."""
 
 
 class BrokenLinesError(Exception):
@@ -109,20 +110,26 @@ def plan_resume(
     manifest: Sequence[Mapping[str, Any]], records: Sequence[JobRecord], provider: Provider
 ) -> Sequence[Entry]:
     """Decide about all jobs of a ledger: open ones are gone on with, missing videos are fetched."""
-    lines = {line.get("job_id"): line for line in manifest}
+    by_id = {line.get("job_id"): line for line in manifest}
+    # A run that was killed left lines that know of no job yet.
+    by_key = {_key_of(line): line for line in manifest if isinstance(line.get("key"), str)}
     replaced = _replaced(records)
     mine = [record for record in records if provider.serves(record.provider, record.origin)]
     return [
-        _resumed(place, record, lines.get(record.id, {}))
+        _resumed(place, record, by_id.get(record.id) or by_key.get(record.idempotency_key or "") or {})
         for place, record in enumerate(mine, 1)
         if record.id not in replaced and record.state is not State.WITHDRAWN
     ]
 
 
-def _replaced(records: Iterable[JobRecord]) -> set[str]:
+def _key_of(line: Mapping[str, Any]) -> str:
+    return attempt_key(line["key"], line.get("attempt", 0))
+
+
+def _replaced(records: Sequence[JobRecord]) -> set[str]:
     """Return the jobs whose request was sent again by a later one."""
     jobs = _by_key(records)
-    replaced: set[str] = set()
+    replaced: set[str] = {record.replaces for record in records if record.replaces is not None}
     for key in jobs:
         if key.startswith("retry-"):
             number, _, line = key.removeprefix("retry-").partition(":")

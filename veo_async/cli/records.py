@@ -6,12 +6,25 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from veo_async.errors import ConfigurationError
 from veo_async.ledger.records import JobRecord
 from veo_async.ledger.sqlite import SqliteLedger
 
-__all__ = ["LEDGER_NAME", "read_jobs", "reading"]
+__all__ = ["LEDGER_NAME", "ledger_at", "read_jobs", "reading"]
 
 LEDGER_NAME = "jobs.db"
+
+
+def ledger_at(path: Path) -> Path:
+    """Return the absolute path of the ledger that `path` names: its file, or the folder it is in.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    file = path / LEDGER_NAME if path.is_dir() else path
+    if not file.is_file():
+        raise ConfigurationError(f"{file}: there is no such ledger; name its file, or the folder it is in")
+    return file.absolute()
 
 
 @asynccontextmanager

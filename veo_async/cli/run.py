@@ -16,6 +16,7 @@ from veo_async.endings import error_of
 from veo_async.engine.lifecycle import State
 from veo_async.errors import (
     AuthenticationError,
+    BudgetExceededError,
     ConfigurationError,
     InsufficientBalanceError,
     InvalidRequestError,
@@ -41,6 +42,9 @@ _CONCERNS_ALL = (
     SessionClosedError,
 )
 """Errors that the next request would meet, too."""
+
+_STANDS_STILL = (*_CONCERNS_ALL, BudgetExceededError)
+"""Errors of a request that was taken in: a cheaper one may still be, but none is sent."""
 
 _DOING = {State.QUEUED: "queued", State.ARMED: "sending", State.RUNNING: "running"}
 
@@ -115,16 +119,23 @@ class Run:
         return known or await self._enqueued(entry)
 
     async def _enqueued(self, entry: Entry) -> Job | None:
-        assert entry.request is not None
-        assert entry.key is not None
-        request = attrs.evolve(entry.request, idempotency_key=attempt_key(entry.key, entry.attempt))
         try:
-            return await self._session.enqueue(request)
+            return await self._taken_in(entry)
         except InvalidRequestError as error:
             entry.trouble = error.message
         except VeoError as error:
-            self._hinder(entry, error)
+            self._hinder(entry, error, _CONCERNS_ALL)
         return None
+
+    async def _taken_in(self, entry: Entry) -> Job:
+        assert entry.request is not None
+        assert entry.key is not None
+        request = attrs.evolve(entry.request, idempotency_key=attempt_key(entry.key, entry.attempt))
+        job = await self._session.enqueue(request)
+        if entry.replaces is None or entry.replaces.id != job.id:
+            return job
+        # It is the unknown one itself; what sending it again may cost was told before.
+        return await self._session.resubmit(job, accept_duplicate_risk=True)
 
     async def _follow(self, entry: Entry, job: Job) -> None:
         entry.record = job.record
@@ -145,7 +156,7 @@ class Run:
             try:
                 outcome = await job.outcome()
             except VeoError as error:
-                self._hinder(entry, error)
+                self._hinder(entry, error, _STANDS_STILL)
             watch.cancel_scope.cancel()
         return outcome
 
@@ -180,9 +191,9 @@ class Run:
         except VeoError as error:
             entry.error = error
 
-    def _hinder(self, entry: Entry, error: VeoError) -> None:
+    def _hinder(self, entry: Entry, error: VeoError, concern_all: tuple[type[VeoError], ...]) -> None:
         entry.error = error
-        if self.obstacle is None and isinstance(error, _CONCERNS_ALL):
+        if self.obstacle is None and isinstance(error, concern_all):
             self.obstacle = error
 
     async def _settle(self, entry: Entry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from veo_async.cli.names import shortened
 from veo_async.models import Expired, Failed, Filtered, Rejected, Succeeded, Unknown
 from veo_async.transport.redaction import redacted_url
 
-__all__ = ["count", "duration", "money", "place_of", "reason", "size"]
+__all__ = ["count", "duration", "instant", "moment", "money", "place_of", "reason", "size"]
 
 _MINUTE = 60
 _SHORT = 10.0
@@ -37,6 +38,18 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, _MINUTE)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def instant(seconds: float | None) -> str | None:
+    """Return a wall-clock instant for programs, as in "2026-09-01T12:00:00.250Z"."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(seconds: float | None) -> str:
+    """Return a wall-clock instant for people, as in "2026-09-01 12:00:00Z"; empty where there is none."""
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def size(number: int) -> str:

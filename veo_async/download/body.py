@@ -83,8 +83,7 @@ class VideoBody:
         except LostFailure as failure:
             reason, chunk = failure.reason, b""
         if reason is not None:
-            kind = "truncated" if self._fetched.received_bytes else "failed"
-            raise Hitch(problem(kind, f"The download broke off after {self._progress()}: {reason}."))
+            raise Hitch(problem("truncated", f"The download broke off after {self._progress()}: {reason}."))
         self._check_rate(self._clock() - started, len(chunk))
         return chunk
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
@@ -23,7 +24,7 @@ from veo_async.wire import Request
 if TYPE_CHECKING:
     from veo_async.transport import Transport
 
-__all__ = ["save_bytes", "save_video", "stream_video"]
+__all__ = ["Keep", "save_bytes", "save_video", "stream_video"]
 
 _BATCH_BYTES = 1 << 20
 """Written at once: a thread costs less than a hundredth of that, and the loop never waits for the disk."""
@@ -32,6 +33,7 @@ _BATCH_CHUNKS = 1024
 _Arguments = TypeVarTuple("_Arguments")
 _Given = TypeVar("_Given")
 Sleep = Callable[[float], Awaitable[object]]
+Keep = Callable[[Callable[[], Awaitable[StoredFile]]], Awaitable[StoredFile]]
 
 
 class _Patience:
@@ -52,6 +54,10 @@ class _Patience:
         await self._sleep(max(hitch.wait, backoff.full_jitter(next(self._ceilings))))
 
 
+async def _at_once(publish: Callable[[], Awaitable[StoredFile]]) -> StoredFile:
+    return await publish()
+
+
 async def save_video(
     transport: Transport,
     candidates: Sequence[Request],
@@ -60,6 +66,7 @@ async def save_video(
     policy: DownloadPolicy,
     overwrite: bool = False,
     sleep: Sleep = anyio.sleep,
+    keep: Keep = _at_once,
 ) -> StoredFile:
     """Store a video under the name `target`, whole or not at all.
 
@@ -73,6 +80,7 @@ async def save_video(
         policy: What the download may do.
         overwrite: Replace what stands under that name.
         sleep: Waits between tries.
+        keep: Carries out the last step, which gives the file its name.
 
     Raises:
         DownloadError: `reason` says which check was not passed.
@@ -80,7 +88,7 @@ async def save_video(
     patience = _Patience(policy, sleep)
     while True:
         try:
-            return await _save_once(transport, candidates, target, policy, overwrite=overwrite)
+            return await _save_once(transport, candidates, target, policy, overwrite=overwrite, keep=keep)
         except Hitch as error:
             hitch = error
         await patience.pause(hitch)
@@ -117,13 +125,16 @@ async def stream_video(
         await patience.pause(hitch)
 
 
-async def save_bytes(source: bytes | Path, target: Path, *, overwrite: bool = False) -> StoredFile:
+async def save_bytes(
+    source: bytes | Path, target: Path, *, overwrite: bool = False, keep: Keep = _at_once
+) -> StoredFile:
     """Store a video that came inside an answer, after the same checks of the file.
 
     Args:
         source: The video itself, or a file of it.
         target: The new file's name; missing folders are made.
         overwrite: Replace what stands under that name.
+        keep: Carries out the last step, which gives the file its name.
 
     Raises:
         DownloadError: `reason` says which check was not passed.
@@ -132,7 +143,7 @@ async def save_bytes(source: bytes | Path, target: Path, *, overwrite: bool = Fa
     try:
         await _in_thread(part.refuse_existing)
         await _in_thread(_copy, source, part)
-        return await _in_thread(part.publish)
+        return await keep(partial(_in_thread, part.publish))
     finally:
         await _discard(part)
 
@@ -144,6 +155,7 @@ async def _save_once(
     policy: DownloadPolicy,
     *,
     overwrite: bool,
+    keep: Keep,
 ) -> StoredFile:
     await _in_thread(PartFile(target, overwrite=overwrite).refuse_existing)
     async with opened(transport, candidates, policy) as body:
@@ -151,7 +163,7 @@ async def _save_once(
         try:
             await _in_thread(part.open, body.length)
             await _fill(part, body)
-            return await _published(part)
+            return await _published(part, keep)
         finally:
             await _discard(part)
 
@@ -169,9 +181,9 @@ async def _fill(part: PartFile, body: VideoBody) -> None:
         await _in_thread(part.write, batch)
 
 
-async def _published(part: PartFile) -> StoredFile:
+async def _published(part: PartFile, keep: Keep) -> StoredFile:
     try:
-        return await _in_thread(part.publish)
+        return await keep(partial(_in_thread, part.publish))
     except DownloadError as error:
         if error.reason != "corrupt":
             raise

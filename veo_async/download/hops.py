@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from veo_async.dialects.hints import retry_after
 from veo_async.download.body import VideoBody
 from veo_async.download.links import Links, shown
 from veo_async.download.policy import DownloadPolicy, Hitch, problem
@@ -107,12 +108,5 @@ async def _status_error(fetched: Fetched, policy: DownloadPolicy) -> Hitch | Dow
         return problem("expired", message, status=status, text=text)
     error = problem("failed", f"{place} answered {status}.", status=status, text=text)
     if status in _PASSING or status in _SERVER_ERRORS:
-        return Hitch(error, _hint(fetched, policy))
+        return Hitch(error, min(retry_after(fetched.headers, text) or 0.0, policy.max_hint))
     return error
-
-
-def _hint(fetched: Fetched, policy: DownloadPolicy) -> float:
-    text = fetched.headers.get("retry-after", "").strip()
-    if not (text.isascii() and text.isdigit()):
-        return 0.0
-    return min(float(text[:9]), policy.max_hint)

@@ -16,8 +16,11 @@ __all__ = [
     "Announce",
     "Check",
     "CheckEnded",
+    "CheckReturned",
     "Decision",
     "Event",
+    "Hinted",
+    "KeyRenewed",
     "Lift",
     "OperationDropped",
     "OperationKey",
@@ -33,6 +36,7 @@ __all__ = [
     "SubmitQueued",
     "SubmitWithdrawn",
     "Tell",
+    "Unhindered",
 ]
 
 
@@ -90,6 +94,8 @@ class SubmitEnded:
     again: bool = False
     """The answer proves that nothing was started, and the job is queued again. `NotSent` without it: we took
     the job back, which says nothing of the provider."""
+    reset_in: float | None = None
+    """Seconds until a day's quota is likely to be given anew, for a refusal that has no hint itself."""
 
 
 @frozen
@@ -122,12 +128,47 @@ class CheckEnded:
 
 
 @frozen
+class CheckReturned:
+    """A check was not sent after all: what came back meanwhile makes it wait its turn anew."""
+
+    key: OperationKey
+
+
+@frozen
+class Hinted:
+    """A server asked for a pause. Told at once: the answer itself is told when it is on record."""
+
+    quota: Quota
+    seconds: float
+
+
+@frozen
 class Resumed:
     """The operator says that key, balance or quota were seen to: pauses end."""
 
 
+@frozen
+class KeyRenewed:
+    """There is another key than the one that was refused: pauses for key or money end."""
+
+
+@frozen
+class Unhindered:
+    """What kept submits from leaving this machine (a money limit, say) is out of the way."""
+
+
 Event = (
-    SubmitQueued | SubmitWithdrawn | SubmitEnded | OperationOpened | OperationDropped | CheckEnded | Resumed
+    SubmitQueued
+    | SubmitWithdrawn
+    | SubmitEnded
+    | OperationOpened
+    | OperationDropped
+    | CheckEnded
+    | CheckReturned
+    | Hinted
+    | Resumed
+    | KeyRenewed
+    | Unhindered
 )
 """Whatever the scheduler can be told."""
 

@@ -15,6 +15,9 @@ Rule 3: a pair that is not in the table is a bug of ours: it raises and changes 
                             ARMED ──declined──▶ REJECTED
     QUEUED ──taken_back──▶ WITHDRAWN
     QUEUED ──declined──▶ REJECTED (found unsendable)
+    QUEUED ──silenced──▶ UNKNOWN (a restored backup: what was sent since it was made is not in it)
+    UNKNOWN ──declined──▶ REJECTED (settled: proven never started)
+    UNKNOWN ──failed──▶ FAILED (settled: billed, and its operation cannot be found)
 
 Stalled is not a state: a job past its deadline still runs, and may still succeed.
 """
@@ -58,7 +61,7 @@ class Move(enum.StrEnum):
     STARTED = "started"
     DECLINED = "declined"
     SILENCED = "silenced"
-    """No readable answer after the first byte may have left."""
+    """No readable answer after the first byte may have left, in this process or in one before it."""
     TAKEN_BACK = "taken_back"
     SUCCEEDED = "succeeded"
     FILTERED = "filtered"
@@ -79,6 +82,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Move, State]]] = {
         Move.ARMED: State.ARMED,
         Move.TAKEN_BACK: State.WITHDRAWN,
         Move.DECLINED: State.REJECTED,  # found unsendable before the first byte (its media are gone, say)
+        Move.SILENCED: State.UNKNOWN,  # a backup does not know what was sent after it was made
     },
     State.ARMED: {
         Move.STARTED: State.RUNNING,
@@ -87,7 +91,11 @@ TRANSITIONS: Final[Mapping[State, Mapping[Move, State]]] = {
         Move.SILENCED: State.UNKNOWN,
     },
     State.RUNNING: _ENDINGS,
-    State.UNKNOWN: {Move.STARTED: State.RUNNING},
+    State.UNKNOWN: {
+        Move.STARTED: State.RUNNING,
+        Move.DECLINED: State.REJECTED,
+        Move.FAILED: State.FAILED,
+    },
     State.SUCCEEDED: {},
     State.FILTERED: {},
     State.FAILED: {},
@@ -97,7 +105,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Move, State]]] = {
 }
 
 FINAL: Final = frozenset(state for state, moves in TRANSITIONS.items() if not moves)
-"""States that never change again. UNKNOWN is not one: it may be adopted."""
+"""States that never change again. UNKNOWN is not one: it may be adopted or settled."""
 
 
 class IllegalTransitionError(Exception):

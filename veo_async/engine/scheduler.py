@@ -14,7 +14,10 @@ from veo_async.engine.events import (
     Action,
     Check,
     CheckEnded,
+    CheckReturned,
     Event,
+    Hinted,
+    KeyRenewed,
     OperationDropped,
     OperationOpened,
     Pause,
@@ -23,10 +26,13 @@ from veo_async.engine.events import (
     SubmitEnded,
     SubmitQueued,
     SubmitWithdrawn,
+    Unhindered,
 )
-from veo_async.engine.lanes import Lane, is_about_credential
+from veo_async.engine.lanes import CREDENTIAL, Lane
+from veo_async.engine.retry_budget import THROTTLED, UNCOVERED_WAIT_S, RetryBudget
 from veo_async.engine.submit_line import SubmitLine
 from veo_async.engine.watches import TICK_S, WatchList
+from veo_async.models import JobId
 from veo_async.options import Limits, PollPolicy, RetryPolicy
 
 __all__ = ["PollScheduler"]
@@ -56,10 +62,11 @@ class PollScheduler:
         """Start with nothing under watch; `seed` fixes all jitter."""
         limits, policy, retry = limits or Limits(), policy or PollPolicy(), retry or RetryPolicy()
         random = Random(seed)  # noqa: S311 - jitter, no secret
-        self._submits = Lane(SUBMITS, limits.submits, retry, random)
-        self._checks = Lane(CHECKS, limits.checks, retry, random)
+        self._budget = budget = RetryBudget()
+        self._submits = Lane(SUBMITS, limits.submits, retry, budget, random)
+        self._checks = Lane(CHECKS, limits.checks, retry, budget, random)
         self._line = SubmitLine(self._submits, limits.in_flight)
-        self._watches = WatchList(policy, retry, random)
+        self._watches = WatchList(policy, retry, budget, random)
         self._check_rate = min(rate.count / rate.per for rate in limits.checks)
         self._stopped_by_check: Pause | None = None
         self._now = -math.inf
@@ -112,6 +119,11 @@ class PollScheduler:
         """The pace of status checks now."""
         return self._checks.pacer.per_minute
 
+    @property
+    def retry_tokens(self) -> int:
+        """What is left of the provider's retry budget."""
+        return self._budget.tokens
+
     def _next_check(self) -> float:
         """Return the next check's instant on a grid: due times are on one, finer where the rate is short."""
         due_at = self._watches.due_at()
@@ -128,6 +140,7 @@ class PollScheduler:
 
     def _on_withdrawn(self, event: SubmitWithdrawn, _: float) -> Sequence[Action]:
         self._line.withdraw(event.job_id)
+        self._budget.forget(event.job_id)
         return ()
 
     def _on_submit_ended(self, event: SubmitEnded, now: float) -> Sequence[Action]:
@@ -139,32 +152,43 @@ class PollScheduler:
         return [*lifted, *self._judge_submit(event, now, is_news=is_news)]
 
     def _judge_submit(self, event: SubmitEnded, now: float, *, is_news: bool) -> Sequence[Action]:
+        if not event.again and not isinstance(event.answer, Accepted):
+            self._budget.forget(event.job_id)
         match event.answer:
             case Accepted():
+                self._budget.succeeded(event.job_id)
                 self._submits.pacer.succeeded()
                 return self._submits.works() if is_news else ()
             case NotSent() if not event.again:
                 return ()  # taken back by us, which says nothing of the provider
             case NotSent() as answer:
                 return self._submits.unreachable(answer, now)
-            case Refused(kind=kind) as answer if is_about_credential(kind):
-                return self._submits.refused(answer, now, probe=False)
             case Refused() as answer:
-                return self._judge_pace(self._submits, answer, now)
+                return self._judge_refused_submit(event, answer, now)
             case Unreadable(throttled=True) as answer:
-                self._submits.pacer.throttled(answer.retry_after, now)
+                self._throttled(event.job_id, answer, now)
             case Unreadable() | Lost():
                 pass
         return ()
 
-    def _judge_pace(self, lane: Lane, answer: Refused, now: float) -> Sequence[Action]:
-        if answer.kind is RefusalKind.QUOTA and lane is self._submits:
-            return lane.exhausted(answer, now)
-        if answer.kind in {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA}:
-            lane.pacer.throttled(answer.retry_after, now)
-        else:
-            lane.pacer.hint(answer.retry_after, now)
+    def _judge_refused_submit(self, event: SubmitEnded, answer: Refused, now: float) -> Sequence[Action]:
+        lane = self._submits
+        if answer.kind in CREDENTIAL:
+            return lane.refused(answer, now, probe=False)
+        if answer.kind is RefusalKind.QUOTA:
+            return lane.exhausted(answer, now, event.reset_in)
+        if answer.kind is RefusalKind.RATE_LIMIT:
+            self._throttled(event.job_id, answer, now)
+            return ()
+        lane.pacer.hint(answer.retry_after, now)
+        if event.again and answer.kind in {RefusalKind.SERVER, RefusalKind.OVERLOADED}:
+            lane.stumbled(event.job_id, now)
         return ()
+
+    def _throttled(self, job_id: JobId, answer: Refused | Unreadable, now: float) -> None:
+        self._submits.pacer.throttled(answer.retry_after, now)
+        if not self._budget.covers(job_id, THROTTLED):
+            self._submits.pacer.hold(now + UNCOVERED_WAIT_S)
 
     def _on_opened(self, event: OperationOpened, now: float) -> Sequence[Action]:
         self._watches.open(event, now)
@@ -190,17 +214,19 @@ class PollScheduler:
         match event.answer:
             case NotSent() as answer:
                 return self._checks.unreachable(answer, now)
-            case Refused(kind=kind) as answer if is_about_credential(kind):
+            case Refused(kind=kind) as answer if kind in CREDENTIAL:
                 actions = [
                     *self._checks.refused(answer, now, probe=True),
                     *self._submits.refused(answer, now, probe=False),
                 ]
                 self._stopped_by_check = self._submits.pause
                 return actions
+            case (
+                Refused(kind=RefusalKind.RATE_LIMIT | RefusalKind.QUOTA) | Unreadable(throttled=True) as slow
+            ):
+                self._checks.pacer.throttled(slow.retry_after, now)
             case Refused() as answer:
-                return self._judge_pace(self._checks, answer, now)
-            case Unreadable(throttled=True) as answer:
-                self._checks.pacer.throttled(answer.retry_after, now)
+                self._checks.pacer.hint(answer.retry_after, now)
             case Unreadable() | Lost():
                 pass
             case _:
@@ -216,8 +242,25 @@ class PollScheduler:
             actions += self._submits.lift()
         return actions
 
+    def _on_check_returned(self, event: CheckReturned, now: float) -> Sequence[Action]:
+        if self._watches.answered(event.key):
+            self._checks.ended(None)
+            self._watches.check_again(event.key, now)
+        return ()
+
+    def _on_hinted(self, event: Hinted, now: float) -> Sequence[Action]:
+        lane = self._submits if event.quota == SUBMITS else self._checks
+        lane.pacer.hint(event.seconds, now)
+        return ()
+
     def _on_resumed(self, _: Resumed, __: float) -> Sequence[Action]:
         return [*self._submits.lift(), *self._checks.lift()]
+
+    def _on_key_renewed(self, _: KeyRenewed, __: float) -> Sequence[Action]:
+        return [*self._submits.clear(CREDENTIAL), *self._checks.clear(CREDENTIAL)]
+
+    def _on_unhindered(self, _: Unhindered, __: float) -> Sequence[Action]:
+        return self._submits.clear({None})
 
     _ON: ClassVar[dict[type, Callable[[Any, Any, float], Sequence[Action]]]] = {
         SubmitQueued: _on_queued,
@@ -226,7 +269,11 @@ class PollScheduler:
         OperationOpened: _on_opened,
         OperationDropped: _on_dropped,
         CheckEnded: _on_check_ended,
+        CheckReturned: _on_check_returned,
+        Hinted: _on_hinted,
         Resumed: _on_resumed,
+        KeyRenewed: _on_key_renewed,
+        Unhindered: _on_unhindered,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from attrs import define, field
 
@@ -32,7 +32,8 @@ from veo_async.engine.events import (
     Stall,
     Tell,
 )
-from veo_async.engine.retries import CHECK_STEPS, CheckStep, ceilings, rejection
+from veo_async.engine.retries import CheckStep, ceilings, rejection, rule_for
+from veo_async.engine.retry_budget import THROTTLED, TRANSIENT, RetryBudget
 from veo_async.models import Expired, Filtered, Succeeded
 from veo_async.options import PollPolicy, RetryPolicy
 
@@ -46,9 +47,10 @@ MISSING_TIMES, MISSING_GAP_S = 3, 30.0
 """Later, so many 404s in a row, with such gaps, mean that the operation is gone."""
 EMPTY_GAPS_S = (15.0, 20.0, 25.0)
 """Done with nothing in it is asked again after these gaps before it counts as failed."""
-TELL_AFTER = 3
-TELL_UNREADABLE_AFTER = 10
+TELL_AFTER: Final = {CheckStep.TELL: 3, CheckStep.TELL_LATE: 10}
 STALLED_GAP_S = 300.0
+SLEPT_S = 30.0
+"""A deadline that is looked at so late fell into a time in which the machine or the loop stood still."""
 TELLING_GAPS = 1.5
 """An end that nobody looked for during more than so many longest gaps (a pause, a backlog) tells nothing of
 the waiting time."""
@@ -82,8 +84,9 @@ class Watch:
 class WatchList:
     """Watches by operation, the due ones first."""
 
-    def __init__(self, policy: PollPolicy, retry: RetryPolicy, random: Random) -> None:
+    def __init__(self, policy: PollPolicy, retry: RetryPolicy, budget: RetryBudget, random: Random) -> None:
         self.cadence: Cadence = Cadence(policy)
+        self._budget = budget
         self._policy = policy
         self._retry = retry
         self._random = random
@@ -117,6 +120,7 @@ class WatchList:
 
     def drop(self, key: OperationKey) -> None:
         """Watch an operation no longer; what the agendas say of it is passed over when it comes up."""
+        self._budget.forget(key)
         watch = self._watches.pop(key, None)
         if watch is not None and watch.stalled:
             self._stalled -= 1
@@ -141,10 +145,17 @@ class WatchList:
         return self._deadlines.first()
 
     def stall(self, now: float) -> list[Action]:
-        """Return what to tell of operations past their deadline; they are told again a deadline later."""
+        """Return what to tell of operations past their deadline; they are told again a deadline later.
+
+        After a time in which the machine slept nobody is told before a check could show what is done by now.
+        """
         actions: list[Action] = []
-        while self._deadlines.first() <= now:
-            actions += self._stall(self._watches[self._deadlines.pop()], now)
+        while (stall_at := self._deadlines.first()) <= now:
+            watch = self._watches[self._deadlines.pop()]
+            if now - stall_at > SLEPT_S:
+                self._set_deadline(watch, now + TELLING_GAPS * self._policy.max_interval)
+            else:
+                actions += self._stall(watch, now)
         return actions
 
     def answered(self, key: OperationKey) -> bool:
@@ -154,12 +165,24 @@ class WatchList:
         self._checking.discard(key)
         return True
 
+    def check_again(self, key: OperationKey, now: float) -> None:
+        """Let an operation be checked as soon as there is room."""
+        watch = self._watches.get(key)
+        if watch is not None:
+            self._schedule(watch, now)
+
     def judge(self, event: CheckEnded, now: float) -> Sequence[Action]:
         """Act on the answer to a check; a late one, about what nobody waits for, is no news."""
         watch = self._watches.get(event.key)
         if watch is None:
             return ()
-        return self._ON[type(event.answer)](self, watch, event.answer, now)
+        answer = event.answer
+        if isinstance(answer, Refused | Unreadable):
+            return self._on_odd(watch, answer, now)
+        if isinstance(answer, Lost | NotSent):
+            return self._on_trouble(watch, answer, now)
+        self._budget.succeeded(watch.key)
+        return self._ON[type(answer)](self, watch, answer, now)
 
     # ── what an answer means ────────────────────────────────────────────────────────────────────────────
 
@@ -169,6 +192,8 @@ class WatchList:
         age = now - watch.opened_at
         overdue = not watch.stalled and age >= self._policy.deadline  # it was when it was opened
         actions = self._stall(watch, now) if overdue else ()
+        if not watch.stalled and watch.stall_at > watch.opened_at + self._policy.deadline:
+            self._set_deadline(watch, watch.opened_at + self._policy.deadline)  # seen now, it has its own
         self._schedule(watch, now + self._gap(watch, watch.course.next_gap(age)))
         return actions
 
@@ -191,50 +216,37 @@ class WatchList:
 
     def _on_missing(self, watch: Watch, answer: Missing, now: float) -> Sequence[Action]:
         if now - watch.opened_at < NEW_S:
-            return self._retry_later(watch, now)
+            return self._retry_later(watch, now, cost=0)
         if self._count(watch, Missing).times >= MISSING_TIMES:
             return self._resolve(watch, Expired(message=answer.message))
         self._schedule(watch, now + MISSING_GAP_S)
         return ()
-
-    def _on_refused(self, watch: Watch, answer: Refused, now: float) -> Sequence[Action]:
-        step = CHECK_STEPS[answer.kind]
-        if step is CheckStep.REJECT:
-            return self._resolve(watch, rejection(answer))
-        if step in {CheckStep.SLOW, CheckStep.PAUSE}:
-            self._schedule(watch, now)  # the lane says when
-            return ()
-        tell = TELL_AFTER if step is CheckStep.TELL else math.inf
-        return self._on_odd(watch, answer, tell, now)
-
-    def _on_unreadable(self, watch: Watch, answer: Unreadable, now: float) -> Sequence[Action]:
-        if answer.throttled:
-            self._schedule(watch, now)
-            return ()
-        server_trouble = answer.status is not None and answer.status >= 500  # noqa: PLR2004
-        return self._on_odd(watch, answer, math.inf if server_trouble else TELL_UNREADABLE_AFTER, now)
-
-    def _on_trouble(self, watch: Watch, _: Lost | NotSent, now: float) -> Sequence[Action]:
-        return self._retry_later(watch, now)
 
     _ON: ClassVar[dict[type, Callable[..., Sequence[Action]]]] = {
         Running: _on_running,
         Finished: _on_finished,
         Empty: _on_empty,
         Missing: _on_missing,
-        Refused: _on_refused,
-        Unreadable: _on_unreadable,
-        Lost: _on_trouble,
-        NotSent: _on_trouble,
     }
 
-    def _on_odd(
-        self, watch: Watch, answer: Refused | Unreadable, tell_after: float, now: float
-    ) -> Sequence[Action]:
-        kind = CHECK_STEPS[answer.kind] if isinstance(answer, Refused) else Unreadable
-        trouble = self._count(watch, kind)
-        self._retry_later(watch, now)
-        if trouble.times < tell_after:
+    def _on_trouble(self, watch: Watch, answer: Lost | NotSent, now: float) -> Sequence[Action]:
+        # For what never left the lane has paid, once for all: its next request is one probe.
+        return self._retry_later(watch, now, cost=TRANSIENT if isinstance(answer, Lost) else 0)
+
+    def _on_odd(self, watch: Watch, answer: Refused | Unreadable, now: float) -> Sequence[Action]:
+        step = rule_for(answer).check
+        if step is CheckStep.REJECT:
+            assert isinstance(answer, Refused)
+            return self._resolve(watch, rejection(answer))
+        if step is CheckStep.PAUSE:
+            self._schedule(watch, now)  # the lane says when
+            return ()
+        if step is CheckStep.SLOW:
+            self._schedule(watch, now + self._covered_gap(watch, 0.0, THROTTLED))
+            return ()
+        trouble = self._count(watch, step)
+        self._retry_later(watch, now, cost=TRANSIENT)
+        if trouble.times < TELL_AFTER.get(step, math.inf):
             return ()
         trouble.times = 0
         return (Tell(watch.key, answer),)
@@ -252,20 +264,26 @@ class WatchList:
             watch.trouble = Trouble(kind, ceilings(self._retry))
         return watch.trouble
 
-    def _retry_later(self, watch: Watch, now: float) -> Sequence[Action]:
+    def _retry_later(self, watch: Watch, now: float, *, cost: int) -> Sequence[Action]:
         ceiling = next(self._trouble(watch, None).waits)
         gap = self._policy.min_interval + self._random.uniform(0, ceiling)
-        self._schedule(watch, now + self._gap(watch, gap))
+        self._schedule(watch, now + self._gap(watch, self._covered_gap(watch, gap, cost)))
         return ()
+
+    def _covered_gap(self, watch: Watch, gap: float, cost: int) -> float:
+        """Return the gap before a retry: at least the longest of regular checks where it is not covered."""
+        if not cost or self._budget.covers(watch.key, cost):
+            return gap
+        return max(gap, self._policy.max_interval)
 
     # ── bookkeeping ─────────────────────────────────────────────────────────────────────────────────────
 
     def _add(self, event: OperationOpened, now: float) -> Watch:
         opened_at = now - event.age
-        stall_at = opened_at + self._policy.deadline
-        # Opened past its deadline it may be done by now: an answer tells, or else a further deadline.
-        if stall_at <= now:
-            stall_at = now + self._policy.deadline
+        # What was done in the meantime is not known before a check: only then, or after a whole deadline in
+        # which there was none, is it said to be stalled.
+        unseen = event.restored or event.age >= self._policy.deadline
+        stall_at = (now if unseen else opened_at) + self._policy.deadline
         course = self.cadence.course(event.profile)
         watch = Watch(event.key, course, opened_at, not event.restored, opened_at, stall_at)
         self._watches[event.key] = watch
@@ -275,9 +293,12 @@ class WatchList:
     def _stall(self, watch: Watch, now: float) -> list[Action]:
         self._stalled += not watch.stalled
         watch.stalled = True
-        watch.stall_at = now + self._policy.deadline
-        self._deadlines.add(watch.stall_at, watch.key)
+        self._set_deadline(watch, now + self._policy.deadline)
         return [Stall(watch.key)]
+
+    def _set_deadline(self, watch: Watch, stall_at: float) -> None:
+        watch.stall_at = stall_at
+        self._deadlines.add(stall_at, watch.key)
 
     def _resolve(self, watch: Watch, outcome: Decision) -> Sequence[Action]:
         self.drop(watch.key)

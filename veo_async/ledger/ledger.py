@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from veo_async.engine.lifecycle import State
-from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
+from veo_async.ledger.money import Caps
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
 from veo_async.models import JobId
 
 __all__ = ["ContentWriter", "Ledger"]
@@ -49,7 +50,7 @@ class Ledger(Protocol):
         ...
 
     async def open(self) -> None:
-        """Take the ledger; jobs found ARMED become UNKNOWN ("crashed").
+        """Take the ledger; spilled changes are applied, then jobs found ARMED become UNKNOWN ("crashed").
 
         Raises:
             LedgerError: somebody else has it (`owner_pid`), or it cannot be read or written.
@@ -63,8 +64,13 @@ class Ledger(Protocol):
     async def add(self, record: JobRecord) -> JobRecord:
         """Keep a new job and return it, or the job that already stands under its idempotency key.
 
+        A record that `replaces` an unknown job takes over that job's key in the same transaction; if a job
+        replaces it already, that one is returned. When it is withdrawn, the key goes back and the unknown
+        job can be replaced anew.
+
         Raises:
             InvalidRequestError: that key stands for another request (`reason` "key_reuse").
+            LedgerError: the job to replace is not here, is not unknown, or was another request.
         """
         ...
 
@@ -75,12 +81,50 @@ class Ledger(Protocol):
         """
         ...
 
-    async def apply(self, change: Change) -> JobRecord:
+    async def apply(self, change: Change, caps: Caps | None = None) -> JobRecord:
         """Move a job by the transition table and return it as it stands then.
+
+        `caps` are looked at for the move ARMED, in the transaction that records it: no two jobs can pass
+        them together.
 
         Raises:
             IllegalTransitionError: the table has no such pair; nothing was changed.
+            BudgetExceededError: sending the job would pass a cap; nothing was changed.
             LedgerError: the job is not here, its operation name belongs to another job, or the write failed.
+        """
+        ...
+
+    async def spill(self, change: Change) -> None:
+        """Keep a change where `apply` could not: in a file that was made long enough at `open`.
+
+        It is applied with the next write that succeeds, by this process or the next one, as far as the
+        table allows it then; reads do not show it before.
+
+        Raises:
+            LedgerError: it could not be kept there either, or there is no such file.
+        """
+        ...
+
+    async def reopen(self) -> None:
+        """Look at the ledger again after a write failed, and go on where it is well; else do nothing.
+
+        Jobs stay as they are: those ARMED are still this process's own.
+
+        Raises:
+            LedgerError: it is not well; nothing can be written as before.
+        """
+        ...
+
+    async def prune(self, before: float) -> Pruned:
+        """Forget the words of final jobs finished before an instant (wall-clock seconds since the epoch).
+
+        Their requests (prompts, labels, media), raw answers and rewritten prompts go, and kept content that
+        no job needs then. What stays: the row with its state, operation name, digest, idempotency key,
+        price and instants, its moves, its stored files, where its videos are (`Video.uri`), and a video
+        that came inside an answer and was never saved. A month is sensible: providers forget operations
+        within days, and a bill is rarely looked into later.
+
+        Cancelling it is safe: what was pruned is pruned, the rest stays.
         """
         ...
 

@@ -13,7 +13,7 @@ from veo_async.errors import LedgerError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "is_held"]
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -38,6 +38,8 @@ class Lock:
         try:
             os.fchmod(descriptor, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
             pid = _pid_in(descriptor)
             os.close(descriptor)
@@ -45,8 +47,6 @@ class Lock:
         except BaseException:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         _HELD.add(self)
 
@@ -55,6 +55,25 @@ class Lock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Return whether somebody holds the lock at `path` now; nothing is made or written.
+
+    Raises:
+        OSError: The file cannot be looked at.
+    """
+    if sys.platform == "win32" or not path.exists():
+        return False
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Shared, and for no longer than this: an owner that starts in the same instant is refused once.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _pid_in(descriptor: int) -> int | None:

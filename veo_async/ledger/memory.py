@@ -10,12 +10,24 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from veo_async.engine.lifecycle import State
+from attrs import evolve
+
+from veo_async.engine.lifecycle import FINAL, Move, State
 from veo_async.errors import LedgerError
 from veo_async.ledger.blobs import Pins, absent
 from veo_async.ledger.ledger import ContentWriter
-from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
-from veo_async.ledger.rules import crashed, moved, name_taken, needed, no_such_job, same_job
+from veo_async.ledger.money import Accounts, Caps, check_caps
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
+from veo_async.ledger.rules import (
+    crashed,
+    moved,
+    name_taken,
+    needed,
+    no_such_job,
+    pruned,
+    replacing,
+    same_job,
+)
 from veo_async.models import JobId
 
 __all__ = ["MemoryLedger"]
@@ -32,6 +44,9 @@ class MemoryLedger:
         self._jobs: dict[JobId, JobRecord] = {}
         self._by_key: dict[str, JobId] = {}
         self._by_operation: dict[tuple[str, str], JobId] = {}
+        self._heirs: dict[JobId, JobId] = {}
+        """Which job replaces an unknown one."""
+        self._accounts = Accounts()
         self._moves: dict[JobId, list[MoveRecord]] = {}
         self._files: dict[JobId, dict[int, FileRecord]] = {}
         self._content: dict[str, bytes] = {}
@@ -53,36 +68,61 @@ class MemoryLedger:
     async def add_many(self, records: Sequence[JobRecord]) -> Sequence[JobRecord]:
         """Keep many jobs, all or none, as `add` does."""
         kept: list[JobRecord] = []
-        new: list[JobId] = []
+        new: list[JobRecord] = []
         try:
             kept.extend(self._standing(record) or self._put(record, new) for record in records)
         except Exception:
-            for job_id in new:
-                self._forget(self._jobs[job_id])
+            for record in new:
+                self._forget(record)
             raise
+        for record in new:
+            self._accounts = self._accounts.with_new(record)
         for record in records:
             self._release(needed(record))
         return kept
 
-    async def apply(self, change: Change) -> JobRecord:
+    async def apply(self, change: Change, caps: Caps | None = None) -> JobRecord:
         """Move a job by the transition table."""
         before = self._jobs.get(change.job_id)
         if before is None:
             raise no_such_job(change.job_id)
         after = moved(before, change)
+        if caps is not None and change.move is Move.ARMED:
+            check_caps(caps, before, self._accounts)
         if after.operation is not None:
             owner = self._by_operation.setdefault((after.provider, after.operation), after.id)
             if owner != after.id:
                 raise name_taken(before, after.operation)
-        if before.idempotency_key is not None and after.idempotency_key is None:
-            del self._by_key[before.idempotency_key]
+        if change.move is Move.TAKEN_BACK:
+            self._give_back(before)
         self._jobs[after.id] = after
+        self._accounts = self._accounts.with_moved(before, after)
         record = MoveRecord(job_id=after.id, move=change.move, at=change.at)
         self._moves.setdefault(after.id, []).append(record)
         self._need(after)
         self._release(needed(after) - needed(before))
         self._unneed(after.id, needed(before) - needed(after))
         return after
+
+    async def spill(self, change: Change) -> None:
+        """Raise `LedgerError`: memory has no file beside it, and its writes do not fail."""
+        raise LedgerError(f"job {change.job_id}: a ledger in memory has no spill file", job_id=change.job_id)
+
+    async def reopen(self) -> None:
+        """Do nothing: a write cannot have failed."""
+
+    async def prune(self, before: float) -> Pruned:
+        """Forget the words of final jobs finished before an instant."""
+        jobs, contents = 0, 0
+        for record in list(self._jobs.values()):
+            if record.state in FINAL and record.finished_at is not None and record.finished_at < before:
+                bare = pruned(record, self._files.get(record.id, {}))
+                jobs += bare != record
+                self._jobs[record.id] = bare
+                let_go = needed(record) - needed(bare)
+                self._unneed(record.id, let_go)
+                contents += sum(not self._needed_by.get(sha256) for sha256 in let_go)
+        return Pruned(jobs=jobs, contents=contents)
 
     async def get(self, job_id: JobId) -> JobRecord | None:
         """Return one job."""
@@ -146,7 +186,10 @@ class MemoryLedger:
         self._content[sha256] = data
 
     def _standing(self, record: JobRecord) -> JobRecord | None:
-        """Return the job that has the record's key or operation already."""
+        """Return the job that has the record's key or operation already, or replaces the same job."""
+        if record.replaces is not None:
+            heir = self._heirs.get(record.replaces)
+            return None if heir is None else self._jobs[heir]
         job_id: JobId | None = None
         if record.idempotency_key is not None:
             job_id = self._by_key.get(record.idempotency_key)
@@ -154,11 +197,16 @@ class MemoryLedger:
             job_id = self._by_operation.get((record.provider, record.operation))
         return None if job_id is None else same_job(record, self._jobs[job_id])
 
-    def _put(self, record: JobRecord, new: list[JobId]) -> JobRecord:
+    def _put(self, record: JobRecord, new: list[JobRecord]) -> JobRecord:
+        if record.replaces is not None:
+            record = replacing(record, self._jobs.get(record.replaces))
         if record.id in self._jobs:
             raise LedgerError(f"job {record.id} is in this ledger already", job_id=record.id)
+        new.append(record)
         self._jobs[record.id] = record
-        new.append(record.id)
+        if record.replaces is not None:
+            self._heirs[record.replaces] = record.id
+            self._set_key(record.replaces, None)
         if record.idempotency_key is not None:
             self._by_key[record.idempotency_key] = record.id
         if record.operation is not None:
@@ -168,11 +216,24 @@ class MemoryLedger:
 
     def _forget(self, record: JobRecord) -> None:
         del self._jobs[record.id]
-        if record.idempotency_key is not None:
-            del self._by_key[record.idempotency_key]
+        self._give_back(record)
         if record.operation is not None:
             del self._by_operation[record.provider, record.operation]
         self._unneed(record.id, needed(record))
+
+    def _give_back(self, record: JobRecord) -> None:
+        """Let go of a job's key, to the unknown job that it replaces where there is one."""
+        key = record.idempotency_key
+        if key is not None:
+            del self._by_key[key]
+        if record.replaces is not None:
+            del self._heirs[record.replaces]
+            self._set_key(record.replaces, key)
+
+    def _set_key(self, job_id: JobId, key: str | None) -> None:
+        self._jobs[job_id] = evolve(self._jobs[job_id], idempotency_key=key)
+        if key is not None:
+            self._by_key[key] = job_id
 
     def _need(self, record: JobRecord) -> None:
         for sha256 in needed(record):

@@ -7,7 +7,7 @@ from attrs import field, frozen
 from veo_async.engine.lifecycle import Move, State
 from veo_async.models import JobId, Outcome, VideoRequest
 
-__all__ = ["Change", "FileRecord", "JobRecord", "MoveRecord"]
+__all__ = ["Change", "FileRecord", "JobRecord", "MoveRecord", "Pruned"]
 
 
 @frozen(kw_only=True)
@@ -17,9 +17,10 @@ class JobRecord:
     id: JobId
     state: State
     request: VideoRequest | None = field(repr=False)
-    """What was asked, media by digest or URI; None for an operation that somebody else submitted."""
+    """What was asked, media by digest or URI; None for an operation that somebody else submitted, and for a
+    pruned job."""
     digest: str
-    """SHA-256 over the request, hexadecimal; "" where there is none."""
+    """SHA-256 over the request, hexadecimal; "" where nothing was asked."""
     idempotency_key: str | None = None
     provider: str
     """The provider's name, as in "gptproto"."""
@@ -38,6 +39,11 @@ class JobRecord:
     armed_at: float | None = None
     accepted_at: float | None = None
     finished_at: float | None = None
+    replaces: JobId | None = None
+    """The unknown job that this one was made to send again; no two jobs replace the same one."""
+    adopted: str | None = None
+    """How the operation of an unknown job was found: "list" (the provider's list of operations) or
+    "statement" (its statement of usage); None where the provider named it in its answer."""
 
 
 @frozen(kw_only=True)
@@ -50,6 +56,8 @@ class Change:
     """Wall-clock seconds since the epoch."""
     operation: str | None = None
     outcome: Outcome | None = None
+    adopted: str | None = None
+    """As in `JobRecord.adopted`."""
 
 
 @frozen(kw_only=True)
@@ -74,3 +82,13 @@ class FileRecord:
     sha256: str
     size: int
     stored_at: float
+
+
+@frozen(kw_only=True)
+class Pruned:
+    """What `Ledger.prune` took out."""
+
+    jobs: int = 0
+    """Jobs that lost their words."""
+    contents: int = 0
+    """Kept contents (pictures, videos) that no job needs any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from attrs import evolve
@@ -11,7 +12,7 @@ from veo_async.errors import InvalidRequestError, LedgerError
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import JobId, Media, Succeeded, Unknown, Video
 
-__all__ = ["crashed", "moved", "name_taken", "needed", "no_such_job", "same_job"]
+__all__ = ["crashed", "moved", "name_taken", "needed", "no_such_job", "pruned", "replacing", "same_job"]
 
 _MAY_BE_SENT: Final = frozenset({State.QUEUED, State.ARMED, State.UNKNOWN})
 """An unknown job counts: its owner may have it sent again."""
@@ -27,18 +28,29 @@ def moved(record: JobRecord, change: Change) -> JobRecord:
     state = advance(record.state, change.move)
     if change.outcome is not None and move_for(change.outcome) is not change.move:
         raise IllegalTransitionError(f"{change.move} does not bring {type(change.outcome).__name__}")
-    return evolve(
-        record,
+    # All fields by name: this runs for every move, and `evolve` takes twice as long.
+    return JobRecord(
+        id=record.id,
         state=state,
+        request=record.request,
+        digest=record.digest,
         # A withdrawn job gives its key back: asked for again, the request is a new job.
         idempotency_key=None if change.move is Move.TAKEN_BACK else record.idempotency_key,
+        provider=record.provider,
+        origin=record.origin,
+        model=record.model,
         operation=_name(record, change),
         # A job that is queued again or adopted is no longer unknown or refused.
         outcome=None if state in (State.QUEUED, State.ARMED, State.RUNNING) else change.outcome,
         attempts=record.attempts + (change.move is Move.ARMED),
+        cost_estimate=record.cost_estimate,
+        created_at=record.created_at,
         armed_at=change.at if change.move is Move.ARMED else record.armed_at,
         accepted_at=change.at if change.move is Move.STARTED else record.accepted_at,
         finished_at=change.at if state in FINAL else record.finished_at,
+        # Withdrawn, it was never sent: the unknown job may be replaced by another.
+        replaces=None if change.move is Move.TAKEN_BACK else record.replaces,
+        adopted=change.adopted or record.adopted,
     )
 
 
@@ -73,6 +85,44 @@ def needed(record: JobRecord) -> frozenset[str]:
     if isinstance(record.outcome, Succeeded):
         given += record.outcome.result.videos
     return frozenset([item.sha256 for item in given if item is not None and item.sha256 is not None])
+
+
+def replacing(record: JobRecord, old: JobRecord | None) -> JobRecord:
+    """Return the new record with the key of the unknown job that it was made to send again.
+
+    Raises:
+        LedgerError: There is no such job, it is not unknown, or the new one is another request.
+    """
+    if old is None or old.state is not State.UNKNOWN:
+        known = "is not in this ledger" if old is None else f"is {old.state}"
+        raise LedgerError(
+            f"job {record.replaces} {known}: only an unknown job is sent again", job_id=record.replaces
+        )
+    if record.digest != old.digest or record.idempotency_key not in (None, old.idempotency_key):
+        raise LedgerError(
+            f"job {record.id} is another request than job {old.id}, which it was to send again",
+            job_id=old.id,
+        )
+    return evolve(record, idempotency_key=old.idempotency_key)
+
+
+def pruned(record: JobRecord, saved: Collection[int]) -> JobRecord:
+    """Return a final job without the words of its request and of its answer.
+
+    A video that came inside the answer stays unless it is among those `saved` (by index): it was paid for,
+    and nobody else has it.
+    """
+    outcome = record.outcome
+    if isinstance(outcome, Succeeded):
+        videos = tuple([_let_go(video, saved) for video in outcome.result.videos])
+        outcome = evolve(outcome, result=evolve(outcome.result, videos=videos, enhanced_prompt=None))
+    if outcome is not None:
+        outcome = evolve(outcome, raw=None)
+    return evolve(record, request=None, outcome=outcome)
+
+
+def _let_go(video: Video, saved: Collection[int]) -> Video:
+    return evolve(video, sha256=None) if video.index in saved else video
 
 
 def same_job(record: JobRecord, standing: JobRecord) -> JobRecord:

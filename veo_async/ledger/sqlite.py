@@ -12,7 +12,8 @@ from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.ledger.blobs import Blobs, NewBlob
 from veo_async.ledger.ledger import ContentWriter
-from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
+from veo_async.ledger.money import Caps
+from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
 from veo_async.ledger.sqlite_store import Store
 from veo_async.ledger.sqlite_thread import LedgerFile, beside
 from veo_async.ledger.worker import Worker
@@ -25,9 +26,14 @@ T = TypeVar("T")
 _BATCH_BYTES: Final = 1 << 20
 """Written at once: less would cost more in changes of thread than in writing."""
 
+_PRUNED_AT_ONCE: Final = 200
+"""Jobs in one transaction: some 20 ms."""
+
 
 class SqliteLedger:
     """Keeps the contract of `Ledger` in a file; media go into `<path>.media/`, the lock is `<path>.lock`.
+
+    `<path>.spill` takes answers when the disk takes no more commits.
 
     Cancelling any coroutine here loses nothing: what it asked for is done whole in the ledger's thread.
     """
@@ -54,7 +60,7 @@ class SqliteLedger:
         return ledger
 
     async def open(self) -> None:
-        """Take the ledger; jobs found ARMED become UNKNOWN ("crashed").
+        """Take the ledger; spilled changes are applied, then jobs found ARMED become UNKNOWN ("crashed").
 
         Raises:
             LedgerError: Somebody else has it (`owner_pid`), or it cannot be read or written.
@@ -96,14 +102,50 @@ class SqliteLedger:
         """Keep many jobs in one commit, all or none, as `add` does."""
         return await self._write(lambda store: store.add_many(records))
 
-    async def apply(self, change: Change) -> JobRecord:
+    async def apply(self, change: Change, caps: Caps | None = None) -> JobRecord:
         """Move a job by the transition table and return it as it stands then.
 
         Raises:
             IllegalTransitionError: The table has no such pair; nothing was changed.
+            BudgetExceededError: Sending the job would pass a cap; nothing was changed.
             LedgerError: The job is not here, its operation name belongs to another job, or the write failed.
         """
-        return await self._write(lambda store: store.apply(change))
+        return await self._write(lambda store: store.apply(change, caps))
+
+    async def spill(self, change: Change) -> None:
+        """Keep a change in `<path>.spill`, where `apply` could not; the next write that succeeds applies it.
+
+        Raises:
+            LedgerError: It could not be kept there either.
+        """
+        await self._check(writes=True).call(partial(self._file.spill, change), alone=True)
+
+    async def reopen(self) -> None:
+        """Open the file once more where a write failed, with all the checks of `open`; else do nothing.
+
+        Raises:
+            LedgerError: It is not well; it can be read, and not written, as before.
+        """
+        await self._check(writes=True).call(self._file.reopen, alone=True)
+
+    async def prune(self, before: float) -> Pruned:
+        """Forget the words of final jobs finished before an instant; see `Ledger.prune` for what stays.
+
+        What was forgotten is overwritten. The file does not get smaller; what long texts held is used again.
+
+        Raises:
+            LedgerError: A write failed; what was pruned before it is pruned.
+        """
+        place, jobs, contents = 0, 0, 0
+        while True:  # in small transactions, so that others need not wait for long
+            step = partial(Store.prune, before=before, after_seq=place, jobs=_PRUNED_AT_ONCE)
+            place, some = await self._write(step)
+            jobs, contents = jobs + some.jobs, contents + some.contents
+            if place == 0:
+                break
+        if jobs:
+            await self._check(writes=True).call(self._file.checkpoint, alone=True)
+        return Pruned(jobs=jobs, contents=contents)
 
     async def get(self, job_id: JobId) -> JobRecord | None:
         """Return one job."""

@@ -17,7 +17,7 @@ _REMEDIES: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_BUSY: "another program has held the database for 30 seconds: close it and go on",
     sqlite3.SQLITE_LOCKED: "another program holds the database: close it and go on",
     sqlite3.SQLITE_NOTADB: "this is no ledger but another kind of file: give another path",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: keep it, `strings` still shows the operations in it",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: keep it; `veo-async audit --salvage` lists its operations",
     sqlite3.SQLITE_READONLY: "it cannot be written: look at the permissions of the file and its folder",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: look at the permissions of the file and its folder",
     sqlite3.SQLITE_PERM: "access is denied: look at the permissions of the file and its folder",

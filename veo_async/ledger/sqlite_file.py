@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from veo_async.errors import LedgerError
 from veo_async.ledger.blobs import sync_folder
-from veo_async.ledger.sqlite_schema import prepare, verify
+from veo_async.ledger.sqlite_schema import VERSION, migrate, prepare, verify
 
 __all__ = ["check_folder", "open_for_reading", "open_for_writing"]
 
@@ -23,6 +23,8 @@ _DURABLE: Final = (
     # On macOS a plain fsync stops at the drive's cache.
     "PRAGMA fullfsync = ON",
     "PRAGMA checkpoint_fullfsync = ON",
+    # What was pruned is overwritten, not only let go of.
+    "PRAGMA secure_delete = ON",
 )
 
 
@@ -54,21 +56,23 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         sync_folder(path.parent)
     connection = _connect(path, "rw")
     try:
-        empty = not verify(connection, path)
+        version = verify(connection, path)
+        _check_pages(connection, path)
         _use_log(connection, path)
         for pragma in _DURABLE:
             connection.execute(pragma)
-        if empty:
+        if version == 0:
             prepare(connection)
-        _check_pages(connection, path)
+        elif version < VERSION:
+            migrate(connection, version)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Return a connection that only reads, whoever writes.
+def open_for_reading(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Return a connection that only reads, whoever writes, and the ledger's version, perhaps an earlier one.
 
     Raises:
         LedgerError: It is not a ledger, or of a later version.
@@ -77,12 +81,13 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDONLY))  # the system's complaint says more than SQLite's
     connection = _connect(path, "ro")
     try:
-        if not verify(connection, path):
+        version = verify(connection, path)
+        if version == 0:
             _refuse_empty(path)
     except BaseException:
         connection.close()
         raise
-    return connection
+    return connection, version
 
 
 def _refuse_empty(path: Path) -> NoReturn:
@@ -113,6 +118,6 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
     found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise LedgerError(
-            f"ledger {path} is damaged: keep it, `strings` still shows the operations in it "
+            f"ledger {path} is damaged: keep it; `veo-async audit --salvage` lists its operations "
             f"(SQLite says: {found})"
         )

@@ -40,14 +40,18 @@ class GroupCommit:
         connection: sqlite3.Connection,
         path: Path,
         *,
+        begun: Callable[[], None],
         committed: Callable[[], None],
         undone: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._path = path
+        self._begun = begun
         self._committed = committed
         self._undone = undone
         self._broken: LedgerError | None = None
+        self.failed = False
+        """Whether a commit failed since the ledger was opened."""
 
     def run(self, batch: Sequence[Task]) -> None:
         """Do a batch; afterwards each task has its value or its error."""
@@ -66,6 +70,7 @@ class GroupCommit:
         writing = any(task.writes for task in batch)
         if writing:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._begun()
         for task in batch:
             if not attempt(task):
                 return False
@@ -109,6 +114,7 @@ class GroupCommit:
     def _abandon(self, batch: Sequence[Task], error: sqlite3.Error) -> None:
         self._roll_back()
         told = sqlite_error(self._path, error)
+        self.failed = True
         if breaks(error):
             self._broken = told
         for task in batch:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +18,12 @@ from veo_async.models import JobId
 __all__ = [
     "COLUMNS",
     "FILE_COLUMNS",
-    "MUTABLE",
     "VERSION",
+    "changed",
+    "columns_in",
     "file_of",
     "job_of",
+    "migrate",
     "move_text",
     "moves_of",
     "outcome_text",
@@ -29,9 +32,11 @@ __all__ = [
     "verify",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Stands in `PRAGMA user_version`; goes up with every change of a table or of what stands in a column."""
 _APPLICATION_ID: Final = 0x76656F31  # "veo1", as `file jobs.db` shows it
+
+_REPLACES: Final = "CREATE UNIQUE INDEX jobs_replaces ON jobs (replaces) WHERE replaces IS NOT NULL"
 
 _SCHEMA: Final = (
     # seq says which job is older: created_at is a wall clock and may go backwards.
@@ -54,10 +59,13 @@ _SCHEMA: Final = (
         armed_at REAL,
         accepted_at REAL,
         finished_at REAL,
-        moves TEXT NOT NULL DEFAULT ''
+        moves TEXT NOT NULL DEFAULT '',
+        replaces TEXT,
+        adopted TEXT
     )""",
     "CREATE UNIQUE INDEX jobs_key ON jobs (idempotency_key) WHERE idempotency_key IS NOT NULL",
     "CREATE UNIQUE INDEX jobs_operation ON jobs (operation, provider) WHERE operation IS NOT NULL",
+    _REPLACES,
     """CREATE TABLE files (
         job_id TEXT NOT NULL,
         position INTEGER NOT NULL,
@@ -75,17 +83,30 @@ _SCHEMA: Final = (
     ) WITHOUT ROWID""",
 )
 
-MUTABLE: Final = (
+_MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
+    1: (
+        "ALTER TABLE jobs ADD COLUMN replaces TEXT",
+        "ALTER TABLE jobs ADD COLUMN adopted TEXT",
+        _REPLACES,
+    ),
+}
+"""What makes a ledger of a version one of the next."""
+
+_MUTABLE: Final = (
     *("state", "idempotency_key", "operation", "outcome", "attempts"),
-    *("armed_at", "accepted_at", "finished_at"),
+    *("armed_at", "accepted_at", "finished_at", "replaces", "adopted"),
 )
 """The columns that a change may touch; the move itself is added to the text in `moves`."""
 
 COLUMNS: Final = (
     *("id", "state", "request", "digest", "idempotency_key", "provider", "origin", "model", "operation"),
     *("outcome", "attempts", "cost_estimate", "created_at", "armed_at", "accepted_at", "finished_at"),
+    *("replaces", "adopted"),
 )
 """The columns of a job, in the order of `row_of`."""
+
+_ADDED: Final[Mapping[str, int]] = {"replaces": 2, "adopted": 2}
+"""Columns that earlier versions do not have, and the first version that does."""
 
 FILE_COLUMNS: Final = ("job_id", "position", "path", "sha256", "size", "stored_at")
 
@@ -94,8 +115,8 @@ FILE_COLUMNS: Final = ("job_id", "position", "path", "sha256", "size", "stored_a
 _encode: Final = json.JSONEncoder(default=repr).encode
 
 
-def verify(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether the file holds a ledger of this version already, and False for an empty one.
+def verify(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the ledger that the file holds, and 0 for an empty file.
 
     Raises:
         LedgerError: It holds something else, or a ledger of a later version.
@@ -104,15 +125,35 @@ def verify(connection: sqlite3.Connection, path: Path) -> bool:
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application == 0 and version == 0 and tables == 0:
-        return False
-    if application != _APPLICATION_ID:
+        return 0
+    if application != _APPLICATION_ID or version < 1:
         raise LedgerError(f"ledger {path}: this is the database of another program: give another path")
     if version > VERSION:
         raise LedgerError(
             f"ledger {path} was written by a later veo-async (its version {version}, known here: {VERSION}): "
             "upgrade this one"
         )
-    return True
+    return version
+
+
+def columns_in(version: int) -> str:
+    """Return what to select as `COLUMNS` from a ledger of a version, which may be an earlier one."""
+    return ", ".join(name if _ADDED.get(name, 1) <= version else f"NULL AS {name}" for name in COLUMNS)
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Make a ledger of an earlier version one of this version, in one transaction: whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for earlier in range(version, VERSION):
+            for statement in _MIGRATIONS[earlier]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # some failures end the transaction themselves
+            connection.execute("ROLLBACK")
+        raise
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -145,7 +186,21 @@ def row_of(record: JobRecord) -> tuple[Any, ...]:
         record.armed_at,
         record.accepted_at,
         record.finished_at,
+        record.replaces,
+        record.adopted,
     )
+
+
+def changed(before: JobRecord, after: JobRecord) -> dict[str, Any]:
+    """Return what a move changed, by column: a column that is written costs its index, changed or not."""
+    values = {
+        name: value for name in _MUTABLE if (value := getattr(after, name)) is not getattr(before, name)
+    }
+    if "state" in values:
+        values["state"] = after.state.value
+    if "outcome" in values:
+        values["outcome"] = outcome_text(after)
+    return values
 
 
 def outcome_text(record: JobRecord) -> str | None:

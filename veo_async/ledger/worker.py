@@ -27,6 +27,8 @@ class Task:
 
     do: Callable[[], Any]
     writes: bool
+    alone: bool
+    """Not part of a transaction."""
     future: asyncio.Future[None]
     """The caller's own: it only says that the task is over, so an error nobody waits for makes no noise."""
     value: Any = None
@@ -80,7 +82,7 @@ class Worker:
         self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
         self._thread.start()
 
-    async def call(self, do: Callable[[], T], *, writes: bool = False) -> T:
+    async def call(self, do: Callable[[], T], *, writes: bool = False, alone: bool = False) -> T:
         """Do something in the thread and return its result.
 
         Raises:
@@ -90,7 +92,7 @@ class Worker:
         loop = self._own_loop()
         if self._thread is None or self._stopping:
             raise LedgerError("the ledger is closed: open it first")
-        task = Task(do, writes, loop.create_future())
+        task = Task(do, writes, alone, loop.create_future())
         self._queue.put(task)
         await task.future
         if task.error is not None:
@@ -126,19 +128,25 @@ class Worker:
         return loop
 
     def _main(self) -> None:
-        more = True
-        while more:
-            batch, more = self._take()
-            try:
-                self.run(batch)
-            except Exception as error:  # noqa: BLE001  # a bug of ours; no caller may hang for it
-                for task in batch:
-                    task.error = task.error or error
-            more = self._tell(_resolve, batch) and more
+        while self._do_batch():
+            pass
         try:
             self.finish()
         finally:
             self._tell(self._end)
+
+    def _do_batch(self) -> bool:
+        """Do the next batch, and return whether more may come.
+
+        Nothing of it is held while the thread waits for another: pictures are long.
+        """
+        batch, more = self._take()
+        try:
+            self.run(batch)
+        except Exception as error:  # noqa: BLE001  # a bug of ours; no caller may hang for it
+            for task in batch:
+                task.error = task.error or error
+        return self._tell(_resolve, batch) and more
 
     def _take(self) -> tuple[list[Task], bool]:
         """Wait for a task; return all there are, and whether more may come."""

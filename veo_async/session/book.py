@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Iterator
+from typing import Final
+from weakref import WeakValueDictionary
 
 from veo_async.engine.events import CHECKS, SUBMITS, OperationKey, Quota
-from veo_async.engine.lifecycle import State
+from veo_async.engine.lifecycle import FINAL, State
 from veo_async.errors import VeoError
 from veo_async.job import Job, JobHost
 from veo_async.ledger.records import JobRecord
@@ -14,23 +17,33 @@ from veo_async.models import JobId, VideoRequest
 
 __all__ = ["Book"]
 
+ENDED_KEPT: Final = 1000
+"""Ended jobs that are still found by their ids: an open session does not grow with the jobs behind it."""
+
 _QUOTA_OF_STATE = {State.QUEUED: SUBMITS, State.RUNNING: CHECKS}
 
 
 class Book:
-    """Jobs by id and by operation. Two jobs of one operation are resolved by the same checks."""
+    """Jobs by id and by operation. Two jobs of one operation are resolved by the same checks.
+
+    Open jobs are held, and the last that ended; older ones are here as long as somebody else holds them.
+    """
 
     def __init__(self) -> None:
-        self._jobs: dict[JobId, Job] = {}
+        self._since = time.time()
+        self._jobs: WeakValueDictionary[JobId, Job] = WeakValueDictionary()
+        self._open: dict[JobId, Job] = {}
+        self._last_ended: deque[Job] = deque(maxlen=ENDED_KEPT)
+        self._ended: Counter[State] = Counter()
         self._by_operation: dict[OperationKey, list[Job]] = {}
         self._standstills: dict[Quota, VeoError] = {}
         self._closed: VeoError | None = None
 
-    def __len__(self) -> int:
-        return len(self._jobs)
-
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
+
+    def __contains__(self, job_id: JobId) -> bool:
+        return job_id in self._jobs
 
     def get(self, job_id: JobId) -> Job | None:
         """Return a job of this session."""
@@ -42,9 +55,21 @@ class Book:
         if known is not None:
             return known, False
         job = self._jobs[record.id] = Job(record, host)
+        if record.state in FINAL:
+            self._last_ended.append(job)
+            if record.finished_at is None or record.finished_at < self._since:  # else it was counted then
+                self._ended[record.state] += 1
+        else:
+            self._open[record.id] = job
         if record.state is State.RUNNING:
             self.open(job)
         return job, True
+
+    def ended(self, job: Job) -> None:
+        """Note that a job is final: it stays counted, and is held for a while."""
+        if self._open.pop(job.id, None) is not None:
+            self._last_ended.append(job)
+            self._ended[job.state] += 1
 
     def open(self, job: Job) -> OperationKey:
         """Note that a job waits for its operation."""
@@ -86,11 +111,20 @@ class Book:
         """End a standstill."""
         self._standstills.pop(quota, None)
 
+    def stands_still(self, quota: Quota) -> VeoError | None:
+        """Return why a quota stands still; None when it goes on."""
+        return self._standstills.get(quota)
+
     def close(self, error: VeoError) -> None:
         """Tell all who wait, now and for ever."""
         self._closed = error
         for job in self:
             job.wake()
+
+    @property
+    def closed(self) -> VeoError | None:
+        """Why nothing goes on any more; None while the session is open."""
+        return self._closed
 
     def standstill(self, job: Job) -> VeoError | None:
         """Return why waiting for `job` is of no use now."""
@@ -100,8 +134,8 @@ class Book:
         return None if quota is None else self._standstills.get(quota)
 
     def states(self) -> Counter[State]:
-        """Count the jobs by state."""
-        return Counter(job.state for job in self._jobs.values())
+        """Count the jobs by state, those too that are not held any more."""
+        return Counter(job.state for job in self._open.values()) + self._ended
 
     def _wake(self, quota: Quota) -> None:
         for job in self:

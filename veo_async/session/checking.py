@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from veo_async.answers import CheckAnswer, Finished, Lost, NotSent, RefusalKind, Refused
-from veo_async.engine.events import Check, CheckEnded, Event, OperationKey
+from veo_async.answers import CheckAnswer, Finished, Lost, NotSent, RefusalKind, Refused, Unreadable
+from veo_async.engine.events import Check, CheckEnded, CheckReturned, OperationKey
 from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.ledger.ledger import Ledger
 from veo_async.models import Succeeded
@@ -21,6 +21,10 @@ __all__ = ["CONNECTIONS", "Checker"]
 CONNECTIONS = 16
 """Connections for status checks, however many operations are due."""
 
+_FOR_ALL = frozenset(
+    {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA, RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
+)
+
 
 class Checker:
     """Carries out `Check` actions over at most `CONNECTIONS` connections."""
@@ -29,7 +33,7 @@ class Checker:
         self,
         provider: Provider,
         transport: Transport,
-        post: Callable[[Event], None],
+        post: Callable[..., None],
         spawn: Callable[..., object],
         book: Book,
         ledger: Ledger,
@@ -65,8 +69,15 @@ class Checker:
                 if not self._book.waiting_for(key):
                     await self._release(_kept_for(answer))
                 self._post(CheckEnded(key, answer, sent_at))
+                if _holds_for_all(answer):
+                    self._return_due()
         finally:
             self._workers -= 1
+
+    def _return_due(self) -> None:
+        """Give back what was granted and has not begun: the server has just asked for a pause."""
+        due, self._due = self._due, deque()
+        self._post(*(CheckReturned(key) for key in due))
 
     async def _ask(self, operation: str) -> tuple[CheckAnswer | NotSent | Lost, float | None]:
         answer, sent_at = await self._exchange(operation)
@@ -106,6 +117,13 @@ def _kept_for(answer: object) -> set[str]:
     if not isinstance(answer, Finished) or not isinstance(answer.outcome, Succeeded):
         return set()
     return {video.sha256 for video in answer.outcome.result.videos if video.sha256 is not None}
+
+
+def _holds_for_all(answer: object) -> bool:
+    """Return whether an answer asks that nothing of this quota be sent for now."""
+    if isinstance(answer, Refused):
+        return answer.kind in _FOR_ALL
+    return isinstance(answer, Unreadable) and answer.throttled
 
 
 def _is_key_refused(answer: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -28,8 +28,16 @@ STREAM_BYTES = 256 << 10
 class Delivery:
     """Stores and streams the videos of one provider, a few at a time."""
 
-    def __init__(self, provider: Provider, transport: Transport, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        transport: Transport,
+        ledger: Ledger,
+        run: Callable[..., Awaitable[StoredFile]],
+    ) -> None:
+        """Store and stream; `run` runs something in a task that the session owns."""
         self._provider = provider
+        self._run = run
         self._transport = transport
         self._ledger = ledger
         self._slots = asyncio.Semaphore(provider.limits.downloads)
@@ -45,12 +53,10 @@ class Delivery:
         for video in result.videos:
             path = _path_for(target, result.operation or "video", video.index, len(result.videos))
             try:
-                stored = await self.save(video, path, overwrite=overwrite)
+                stored = await self.save(video, path, overwrite=overwrite, job_id=result.job_id)
             except DownloadError as error:
                 error.job_id, error.operation = result.job_id, result.operation
                 raise
-            if result.job_id is not None:
-                await self._record(JobId(result.job_id), video.index, stored)
             paths.append(stored.path)
         return paths
 
@@ -59,15 +65,30 @@ class Delivery:
         path = _path_for(target, video.uri or video.sha256 or "video", video.index, 1)
         return [(await self.save(video, path, overwrite=overwrite)).path]
 
-    async def save(self, video: Video, path: Path, *, overwrite: bool) -> StoredFile:
-        """Store one video at `path`, whole or not at all."""
+    async def save(
+        self, video: Video, path: Path, *, overwrite: bool, job_id: str | None = None
+    ) -> StoredFile:
+        """Store one video at `path`, whole or not at all, and record it where its job is known."""
+
+        async def keep(publish: Callable[[], Awaitable[StoredFile]]) -> StoredFile:
+            # A caller that gives up in between would leave a file that the ledger does not know.
+            return await self._run(self._keep, publish, job_id, video.index)
+
         async with self._slots:
             if video.uri is None:
-                return await save_bytes(await self._content(video), path, overwrite=overwrite)
+                return await save_bytes(await self._content(video), path, overwrite=overwrite, keep=keep)
             candidates = self._provider.dialect.download(video.uri)
             return await save_video(
-                self._transport, candidates, path, policy=self._policy, overwrite=overwrite
+                self._transport, candidates, path, policy=self._policy, overwrite=overwrite, keep=keep
             )
+
+    async def _keep(
+        self, publish: Callable[[], Awaitable[StoredFile]], job_id: str | None, index: int
+    ) -> StoredFile:
+        stored = await publish()
+        if job_id is not None:
+            await self._record(JobId(job_id), index, stored)
+        return stored
 
     async def stream(self, video: Video) -> AsyncIterator[bytes]:
         """Yield the bytes of a video."""

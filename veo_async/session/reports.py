@@ -33,6 +33,8 @@ class Statistics:
     """The pace of submits now; below the stated rate after the server said it was too fast."""
     checks_per_minute: float
     """The pace of status checks now."""
+    retry_tokens: int
+    """What is left of the retry budget: a retry costs 5 to 14 of 500, successes bring it back."""
 
 
 @frozen(kw_only=True)

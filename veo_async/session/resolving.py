@@ -11,7 +11,7 @@ from attrs import evolve
 
 from veo_async.endings import tell_error
 from veo_async.engine.events import Decision, Event, OperationKey, OperationOpened, Resolve, Stall, Tell
-from veo_async.engine.lifecycle import State, move_for
+from veo_async.engine.lifecycle import IllegalTransitionError, State, move_for
 from veo_async.errors import LedgerError, OperationStalledError
 from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
@@ -19,6 +19,7 @@ from veo_async.ledger.records import Change
 from veo_async.models import Succeeded, Video
 from veo_async.session.book import Book, key_of
 from veo_async.session.ongoing import Ongoing
+from veo_async.session.recording import Recorder
 from veo_async.session.submitting import profile_of
 
 __all__ = ["Resolver"]
@@ -35,11 +36,13 @@ class Resolver:
     def __init__(
         self,
         ledger: Ledger,
+        recorder: Recorder,
         book: Book,
         post: Callable[[Event], None],
         spawn: Callable[..., object],
     ) -> None:
         self._ledger = ledger
+        self._recorder = recorder
         self._book = book
         self._post = post
         self._spawn = spawn
@@ -88,9 +91,11 @@ class Resolver:
         if isinstance(outcome, Succeeded):
             result = evolve(outcome.result, job_id=job.id, operation=job.operation)
             outcome = evolve(outcome, result=result)
-        now = time.time()
-        change = Change(job_id=job.id, move=move_for(outcome), at=now, outcome=outcome)
-        job.advance(await self._ledger.apply(change), now)
+        change = Change(job_id=job.id, move=move_for(outcome), at=time.time(), outcome=outcome)
+        try:
+            await self._recorder.apply(job, change)
+        except IllegalTransitionError:  # the first durable end stands
+            await self._recorder.take_ledgers_word(job)
 
     async def _keep_videos(self, outcome: Decision) -> Decision:
         """Give videos that came inside the answer to the ledger, before the answer is let go."""

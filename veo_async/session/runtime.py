@@ -9,11 +9,11 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
-from veo_async.answers import Accepted, Finished
+from veo_async.answers import Accepted, Finished, NotSent, Refused
 from veo_async.endings import pause_error
 from veo_async.engine.events import (
     CHECKS,
@@ -31,12 +31,22 @@ from veo_async.engine.events import (
     SubmitQueued,
     SubmitWithdrawn,
     Tell,
+    Unhindered,
 )
+from veo_async.engine.lanes import CREDENTIAL
 from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
 from veo_async.engine.scheduler import PollScheduler
-from veo_async.errors import LedgerError, OperationError, SessionClosedError, VeoError
+from veo_async.errors import (
+    BudgetExceededError,
+    LedgerError,
+    OperationError,
+    RejectedError,
+    SessionClosedError,
+    VeoError,
+)
 from veo_async.job import Cancelled, Job
 from veo_async.ledger.ledger import Ledger
+from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import Media, Result, Unknown, Withdrawn
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
@@ -45,6 +55,10 @@ from veo_async.providers import Provider
 from veo_async.session.book import Book, key_of
 from veo_async.session.checking import CONNECTIONS, Checker
 from veo_async.session.delivery import Delivery
+from veo_async.session.home import Home
+from veo_async.session.key_watch import KeyWatch
+from veo_async.session.reconciling import Reconciler
+from veo_async.session.recording import Recorder
 from veo_async.session.reports import SessionReport, Statistics
 from veo_async.session.resolving import Resolver
 from veo_async.session.submitting import MediaLostError, Submitter, profile_of
@@ -54,6 +68,7 @@ from veo_async.transport import TraceEvent, Transport
 __all__ = ["Runtime"]
 
 _LOG = logging.getLogger("veo_async")
+_T = TypeVar("_T")
 
 
 class Runtime:
@@ -68,9 +83,14 @@ class Runtime:
         retry: RetryPolicy,
         timeouts: Timeouts,
         trace: Callable[[TraceEvent], None] | None,
+        caps: Caps,
+        home: Home,
+        job_ended: Callable[[JobRecord], None],
     ) -> None:
         self._provider = provider
         self._ledger = ledger
+        self._home = home
+        self._job_ended = job_ended
         self._timeouts = timeouts
         self._mode: ExitMode = "detach"
         self._promises: set[asyncio.Future[Any]] = set()
@@ -96,12 +116,27 @@ class Runtime:
             part_store=ledger,
         )
         spawn = self._supervisor.spawn
-        self._resolver = Resolver(ledger, self.book, self.post, spawn)
+        self._recorder = recorder = Recorder(ledger, self._money_freed)
+        self._resolver = Resolver(ledger, recorder, self.book, self.post, spawn)
         self.checker: Checker = Checker(provider, self._transport, self.post, spawn, self.book, ledger)
-        self._submitter = Submitter(
-            provider, self._transport, ledger, self.book, retry, self.post, spawn, self._resolve_at_once
+        self.reconciler: Reconciler = Reconciler(
+            provider, self._transport, ledger, self.book, recorder, self.take_up, self._watch, spawn
         )
-        self.delivery: Delivery = Delivery(provider, self._transport, ledger)
+        self._submitter = Submitter(
+            provider,
+            self._transport,
+            ledger,
+            recorder,
+            caps,
+            self.book,
+            retry,
+            self.post,
+            spawn,
+            self._resolve_at_once,
+            self.reconciler.begin,
+        )
+        self._keys = KeyWatch(provider, self._is_key_refused, self.post, spawn)
+        self.delivery: Delivery = Delivery(provider, self._transport, ledger, self.run)
         self._poller = Poller(
             self._scheduler,
             {
@@ -128,6 +163,18 @@ class Runtime:
         """Run something in a task that the session owns."""
         self._supervisor.spawn(function, *args)
 
+    async def run(self, function: Callable[..., Coroutine[Any, Any, _T]], *args: object) -> _T:
+        """Run something in a task that the session owns, and return its result: cancelling stops it not."""
+        return await asyncio.shield(self.begin(function, *args))
+
+    def begin(self, function: Callable[..., Coroutine[Any, Any, _T]], *args: object) -> asyncio.Future[_T]:
+        """Begin to run something in a task that the session owns, and return its promise."""
+        if self.book.closed is not None:
+            raise self.book.closed.fresh()
+        promise = self.promise()
+        self.spawn(_keep, function, args, promise)
+        return promise
+
     def promise(self) -> asyncio.Future[Any]:
         """Return a future for a caller to wait on; the session's end fails it if nothing else did."""
         promise: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -140,6 +187,23 @@ class Runtime:
         taken = [self.book.take_up(record, self) for record in records]
         self._watch([job for job, is_new in taken if is_new and job.state is State.RUNNING])
         return [job for job, _ in taken]
+
+    def check_home(self) -> None:
+        """Refuse use from another process, thread or event loop."""
+        self._home.check()
+
+    async def mend(self) -> None:
+        """Look at a ledger that failed, and record what it could not take then.
+
+        Raises:
+            LedgerError: It still fails.
+        """
+        await self._ledger.reopen()
+        await self._recorder.catch_up()
+
+    async def distrust(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Call jobs of a restored ledger unknown, and return their rows."""
+        return await asyncio.gather(*(self._ledger.apply(_restored(record)) for record in records))
 
     def resume(self) -> None:
         """End every pause; what is refused again is announced again."""
@@ -158,7 +222,10 @@ class Runtime:
             self.spawn(self._withdraw_queued, job)
 
     async def _withdraw_queued(self, job: Job) -> None:
-        await self._withdraw(job)
+        try:
+            await self._withdraw(job)
+        except LedgerError as error:  # it stays queued, and goes on: nobody is left to be told
+            _LOG.error("job %s could not be withdrawn: %s", job.id, error.message)
 
     def _watch(self, jobs: Sequence[Job]) -> None:
         now = time.time()
@@ -171,6 +238,11 @@ class Runtime:
         """Return why waiting for `job` is of no use now; None when it goes on."""
         return self.book.standstill(job)
 
+    def ended(self, job: Job) -> None:
+        """Let go of a job that is final, and of the money set aside for it."""
+        self.book.ended(job)
+        self._job_ended(job.record)
+
     async def save(
         self, source: Result, target: str | os.PathLike[str], *, overwrite: bool = False
     ) -> list[Path]:
@@ -181,7 +253,7 @@ class Runtime:
 
     async def cancel(self, job: Job) -> Cancelled:
         """Withdraw a queued job, or stop waiting for a running one."""
-        if job.state is State.QUEUED and await self._withdraw(job):
+        if job.state is State.QUEUED and await self.run(self._withdraw, job):
             return "withdrawn"
         if job.state is State.ARMED:
             await job.accepted()
@@ -202,6 +274,7 @@ class Runtime:
         """Bring everything to its end; idempotent, and a shorter mode shortens one under way."""
         self._mode = mode
         await self._supervisor.close(mode)
+        await self._transport.close()  # again, for a supervisor that was cancelled before its first step
 
     def statistics(self) -> Statistics:
         """Return what was done and is being done."""
@@ -215,6 +288,7 @@ class Runtime:
             open_operations=scheduler.open_operations,
             submits_per_minute=scheduler.submits_per_minute,
             checks_per_minute=scheduler.checks_per_minute,
+            retry_tokens=scheduler.retry_tokens,
         )
 
     def _kept_promise(self, promise: asyncio.Future[Any]) -> None:
@@ -228,20 +302,29 @@ class Runtime:
         self._submitter.submit(action.job_ids)
 
     def _on_announce(self, action: Announce) -> None:
-        pause = action.pause
-        unreachable = pause.kind is None
-        if unreachable and action.quota == CHECKS:
+        answer = action.pause.answer
+        if action.quota == CHECKS and isinstance(answer, NotSent) and not answer.permanent:
             return  # a job's fate is untouched by the network; its deadline is what counts
-        error = pause_error(action.quota, pause)
-        if action.quota == SUBMITS and self._submitter.ledger_error is not None:
-            error = self._submitter.ledger_error
+        error = pause_error(action.quota, action.pause)
+        if action.quota == SUBMITS and self._submitter.hindrance is not None:
+            error = self._submitter.hindrance
         _LOG.warning("%s stand still: %s", action.quota.kind, error.message)
         self.book.stand_still(action.quota, error)
+        if isinstance(answer, Refused) and answer.kind in CREDENTIAL:
+            self._keys.begin()
 
     def _on_lift(self, action: Lift) -> None:
         if action.quota == SUBMITS:
-            self._submitter.ledger_error = None
+            self._submitter.hindrance = None
         self.book.go_on(action.quota)
+
+    def _is_key_refused(self) -> bool:
+        stills = (self.book.stands_still(quota) for quota in (SUBMITS, CHECKS))
+        return any(isinstance(still, RejectedError) for still in stills)
+
+    def _money_freed(self) -> None:
+        if isinstance(self._submitter.hindrance, BudgetExceededError):
+            self.post(Unhindered())
 
     def _resolve_at_once(self, job: Job, answer: Accepted) -> None:
         if isinstance(answer.finished, Finished):
@@ -257,7 +340,7 @@ class Runtime:
     async def _withdraw(self, job: Job) -> bool:
         change = Change(job_id=job.id, move=Move.TAKEN_BACK, at=time.time(), outcome=Withdrawn())
         try:
-            job.advance(await self._ledger.apply(change), change.at)
+            await self._recorder.apply(job, change)
         except IllegalTransitionError:
             return False  # it was armed meanwhile
         self.post(SubmitWithdrawn(job.id))
@@ -281,7 +364,9 @@ class Runtime:
             self.failure = error
             _LOG.critical("the session broke off by a bug: %r", error)
         try:
+            await self._submitter.settle_rest()
             await self._leave_in_order()
+            await self._recorder.catch_up()
         except VeoError as failure:
             _LOG.critical("closing could not be recorded: %s", failure.message)
         closed = self._closed_error()
@@ -325,6 +410,25 @@ class Runtime:
 
     async def _apply(self, job: Job, change: Change) -> None:
         try:
-            job.advance(await self._ledger.apply(change), change.at)
+            await self._recorder.apply(job, change)
         except (LedgerError, IllegalTransitionError) as failure:
             _LOG.critical("job %s: %s", job.id, failure)
+
+
+async def _keep(
+    function: Callable[..., Coroutine[Any, Any, Any]], args: tuple[object, ...], promise: asyncio.Future[Any]
+) -> None:
+    try:
+        result = await function(*args)
+    except Exception as error:  # noqa: BLE001 - raised where it was asked for
+        promise.set_exception(error)
+    else:
+        promise.set_result(result)
+
+
+def _restored(record: JobRecord) -> Change:
+    outcome = Unknown(
+        reason="restored",
+        message="the ledger was restored from a backup, which does not know what was sent after it was made",
+    )
+    return Change(job_id=record.id, move=Move.SILENCED, at=time.time(), outcome=outcome)

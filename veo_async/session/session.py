@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from veo_async import catalog
+from attrs import evolve
+
 from veo_async.answers import CheckAnswer, Lost, NotSent
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, InvalidRequestError, SessionClosedError
 from veo_async.job import Job
 from veo_async.ledger import open_ledger
+from veo_async.ledger.money import Caps
 from veo_async.ledger.records import FileRecord, JobRecord
 from veo_async.models import JobId, Result, Video, VideoRequest
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.providers import Provider
 from veo_async.session.batching import Item, as_completed
 from veo_async.session.budget import Budget
+from veo_async.session.home import Home
 from veo_async.session.intake import take_in
 from veo_async.session.reports import SessionReport, Statistics
 from veo_async.session.supervisor import ExitMode
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["VeoSession"]
 
 _LOG = logging.getLogger("veo_async")
+_Asked = TypeVar("_Asked")
 _RESUMABLE = (State.QUEUED, State.RUNNING, State.UNKNOWN)
 
 
@@ -54,6 +57,7 @@ class VeoSession:
         *,
         ledger: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
+        max_unknown_cost: float | None = None,
         on_exit: Literal["auto", "drain", "detach", "abort"] = "auto",
         poll: PollPolicy | None = None,
         retry: RetryPolicy | None = None,
@@ -66,6 +70,8 @@ class VeoSession:
             provider: Whose videos.
             ledger: Path of a SQLite file that outlives the process; None keeps the ledger in memory.
             max_cost: USD, by the catalogue's estimates, that all jobs of the ledger may cost together.
+            max_unknown_cost: USD, by the same estimates, that its unknown jobs may have cost: past it nothing
+                more is sent until it is known what became of them. None: no limit.
             on_exit: What leaving `async with` does: "drain" waits for all jobs, "detach" leaves running ones
                 to the next `resume`, "abort" stops at once; "auto" detaches with a path, else drains.
             poll: When operations are checked.
@@ -80,6 +86,7 @@ class VeoSession:
             raise ConfigurationError(f'on_exit is "auto", "drain", "detach" or "abort", not {on_exit!r}')
         self.provider = provider
         self._ledger = open_ledger(ledger)
+        self._caps = Caps(max_cost=max_cost, max_unknown_cost=max_unknown_cost)
         self._budget = Budget(max_cost)
         self._on_exit: Literal["auto", "drain", "detach", "abort"] = on_exit
         self._poll = poll or PollPolicy()
@@ -87,7 +94,8 @@ class VeoSession:
         self._timeouts = timeouts or Timeouts()
         self._trace = trace
         self._runtime: Runtime | None = None
-        self._home: tuple[int, int, asyncio.AbstractEventLoop] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._home: Home | None = None
         self._is_open = False
         self._advised: set[str] = set()
 
@@ -104,7 +112,7 @@ class VeoSession:
             raise ConfigurationError("a session is opened once: make a new VeoSession")
         from veo_async.session.runtime import Runtime  # brings aiohttp, which importing this must not
 
-        self._home = (os.getpid(), threading.get_ident(), asyncio.get_running_loop())
+        self._home = Home.here()
         await self._ledger.open()
         try:
             if self._budget.limit is not None:
@@ -116,13 +124,24 @@ class VeoSession:
                 retry=self._retry,
                 timeouts=self._timeouts,
                 trace=self._trace,
+                caps=self._caps,
+                home=self._home,
+                job_ended=self._budget.ended,
             )
             await self._runtime.start()
-        except BaseException:
-            await self._ledger.close()
+        except BaseException as error:
+            closing = self._closing = asyncio.create_task(self._close_unopened())
+            if not isinstance(error, GeneratorExit):  # then nothing can be waited for any more
+                await asyncio.wait({closing})
             raise
         self._is_open = True
         return self
+
+    async def _close_unopened(self) -> None:
+        """Give back what a failed opening had taken; in a task, which no further cancel stops."""
+        if self._runtime is not None:
+            await self._runtime.close("abort")
+        await self._ledger.close()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -147,10 +166,10 @@ class VeoSession:
         Raises:
             SessionClosedError: The session had broken off because of a bug; its cause says which.
         """
+        self._check_home()
         self._is_open = False
         if self._runtime is None:
             return None
-        self._check_home()
         await self._runtime.close(mode)
         failure, self._runtime.failure = self._runtime.failure, None
         if failure is not None:
@@ -175,17 +194,7 @@ class VeoSession:
             BudgetExceededError: It would pass `max_cost`.
             LedgerError: It could not be made durable.
         """
-        runtime = self._open_runtime()
-        taking: asyncio.Future[Job] = runtime.promise()
-        runtime.spawn(self._take_in, request, taking)
-        try:
-            job = await asyncio.shield(taking)
-        except asyncio.CancelledError:
-            taking.add_done_callback(lambda taken: _give_up_taken(runtime, taken))
-            raise
-        job.handles += 1
-        runtime.queue(job)
-        return job
+        return await self._queued(self._take_in, request)
 
     async def submit(self, request: VideoRequest) -> Job:
         """Take a request in and return its job once the provider has it.
@@ -199,7 +208,7 @@ class VeoSession:
         job = await self.enqueue(request)
         try:
             await job.accepted()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):
             job.handles -= 1
             self._open_runtime().give_up(job)
             raise
@@ -239,6 +248,41 @@ class VeoSession:
             raise ConfigurationError(f"max_in_flight must be at least 1, not {max_in_flight}")
         return as_completed(self.enqueue, requests, max_in_flight)
 
+    async def resubmit(self, job: Job, *, accept_duplicate_risk: bool = False) -> Job:
+        """Send the request of an unknown job again, and return the new job, which `replaces` the old one.
+
+        The old job may be running and be billed: then both are paid for. The new job takes over its
+        idempotency key. Asked for again, also at the same time, the same new job is returned; should that one
+        turn out unknown as well, it is the one to be resubmitted. Try `reconcile` first. Cancelling is as
+        safe as for `enqueue`.
+
+        Args:
+            job: A job of this session that is unknown.
+            accept_duplicate_risk: Your word that you may pay twice.
+
+        Raises:
+            InvalidRequestError: The job is not unknown, or you did not give your word; says what it may cost.
+            ConfigurationError: It is no job of this session.
+            BudgetExceededError: It would pass `max_cost`.
+            LedgerError: It could not be made durable, or the job was settled meanwhile.
+        """
+        if self._open_runtime().book.get(job.id) is not job:
+            raise ConfigurationError(f"job {job.id} is not of this session: resume() takes up the ledger's")
+        if job.state is not State.UNKNOWN:
+            raise InvalidRequestError(
+                f"job {job.id} is {job.state}: only an unknown job is sent again; enqueue() makes a new one",
+                job_id=job.id,
+            )
+        if not accept_duplicate_risk:
+            cost = job.record.cost_estimate
+            price = "an amount that is not known" if cost is None else f"about ${cost:.2f} by estimate"
+            raise InvalidRequestError(
+                f"job {job.id} may be running and be billed: sending it again may cost {price} a second "
+                "time. reconcile() looks for it; pass accept_duplicate_risk=True to pay twice at worst",
+                job_id=job.id,
+            )
+        return await self._queued(self._replace, job)
+
     # ── taking up what is there already ─────────────────────────────────────────────────────────────────
 
     async def attach(self, token_or_operation: str, model: str | None = None) -> Job:
@@ -265,37 +309,73 @@ class VeoSession:
         known = await self._ledger.add_many(records)
         return runtime.take_up(known)
 
-    async def resume(self) -> list[Job]:
+    async def resume(self, *, after_restore: bool = False) -> list[Job]:
         """Take up the ledger's open jobs and return them: queued ones are sent, running ones checked.
 
-        Unknown ones are returned too, and never sent. Ends a pause for key or money: one request tries.
+        First checks are spread out; the operations that were accepted first, and so expire first, come first.
+        Unknown ones are returned too, and never sent. Ends every pause: for key or money one request tries; a
+        ledger that failed is looked at and written to again.
+
+        Args:
+            after_restore: The ledger was restored from a backup. It does not know what was sent after it was
+                made, so its queued jobs become unknown (reason "restored") and are not sent; jobs that this
+                session took in are not concerned. Call it so before any other `resume`.
 
         Raises:
-            LedgerError: The ledger could not be read.
+            LedgerError: The ledger could not be read, or still cannot be written.
         """
         runtime = self._open_runtime()
+        await runtime.mend()
         records = await self._ledger.select(_RESUMABLE)
         mine = [record for record in records if self.provider.serves(record.provider, record.origin)]
+        if after_restore:
+            mine = await self._distrusted(mine)
         jobs = runtime.take_up(mine)
         for job in jobs:
             runtime.queue(job)
         runtime.resume()
+        if any(job.state is State.UNKNOWN for job in jobs):
+            runtime.reconciler.begin()
         return jobs
+
+    async def reconcile(self) -> list[Job]:
+        """Look for unknown jobs' operations in the provider's list, and return the jobs that were found.
+
+        A job is adopted (it is running then, `record.adopted` is "list") only where exactly one listed
+        operation from around the time it was sent is nobody's, and exactly one job of that model is unknown;
+        else the operations are logged. This starts by itself after a job turned unknown, some times within
+        ten minutes. With a provider that does not list (`provider.capabilities.can_list`) nothing is found.
+
+        Cancelling is safe: what is found is recorded all the same.
+
+        Raises:
+            LedgerError: The ledger could not be read, or what was found could not be recorded.
+        """
+        runtime = self._open_runtime()
+        return await runtime.run(runtime.reconciler.run)
 
     @property
     def jobs(self) -> Sequence[Job]:
-        """All jobs of this session, in the order in which it took them up; also once it is closed."""
+        """The jobs of this session, in the order in which it took them up; also once it is closed.
+
+        All that are open, and of those that ended the last 1,000; older ones only as long as you hold them.
+        `statistics` and `report` count all.
+        """
         return () if self._runtime is None else tuple(self._runtime.book)
 
     def job(self, job_id: str) -> Job:
-        """Return a job of this session.
+        """Return a job of this session: an open one, one of the last 1,000 that ended, or one that you hold.
 
         Raises:
-            ConfigurationError: This session has no such job; `resume` and `attach` bring in others.
+            ConfigurationError: This session has no such job, or none any more; `resume` and `attach` bring in
+                others.
         """
         job = self._open_runtime().book.get(JobId(job_id))
         if job is None:
-            raise ConfigurationError(f"no job {job_id} in this session: resume() takes up the ledger's")
+            raise ConfigurationError(
+                f"no job {job_id} in this session, or it ended long ago: resume() takes up the ledger's open "
+                "ones, attach() that of an operation"
+            )
         return job
 
     async def status(self, operation: str, model: str | None = None) -> CheckAnswer | NotSent | Lost:
@@ -336,6 +416,7 @@ class VeoSession:
 
     async def files(self, job_id: str) -> Sequence[FileRecord]:
         """Return the stored videos of a job, as the ledger knows them."""
+        self._check_home()
         return await self._ledger.files(JobId(job_id))
 
     def statistics(self) -> Statistics:
@@ -344,19 +425,44 @@ class VeoSession:
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _take_in(self, request: VideoRequest, taking: asyncio.Future[Job]) -> None:
-        """Take a request in, in a task that the session owns: a caller that gives up loses no row."""
+    async def _queued(self, take: Callable[[_Asked], Coroutine[Any, Any, Job]], asked: _Asked) -> Job:
+        """Take a job in, in a task that the session owns, and queue it; whoever gives up loses no row."""
+        runtime = self._open_runtime()
+        taking = runtime.begin(take, asked)
         try:
-            taking.set_result(await self._take_in_now(request))
-        except Exception as error:  # noqa: BLE001 - raised where the request came from
-            taking.set_exception(error)
+            job = await asyncio.shield(taking)
+        except (asyncio.CancelledError, GeneratorExit):
+            taking.add_done_callback(lambda taken: _give_up_taken(runtime, taken))
+            raise
+        job.handles += 1
+        runtime.queue(job)
+        return job
 
-    async def _take_in_now(self, request: VideoRequest) -> Job:
+    async def _take_in(self, request: VideoRequest) -> Job:
         record = await take_in(request, self.provider, self._ledger)
         self._advise(request, record.model)
+        is_new = record.idempotency_key is None or await self._ledger.keyed(record.idempotency_key) is None
+        return await self._add(record, is_new=is_new)
+
+    async def _replace(self, job: Job) -> Job:
+        record = evolve(
+            job.record,
+            id=JobId(str(uuid.uuid4())),
+            state=State.QUEUED,
+            replaces=job.id,
+            outcome=None,
+            attempts=0,
+            created_at=time.time(),
+            armed_at=None,
+        )
+        new = await self._add(record, is_new=True)
+        job.advance(await self._ledger.get(job.id) or job.record, time.time())  # its key passed over
+        return new
+
+    async def _add(self, record: JobRecord, *, is_new: bool) -> Job:
+        """Keep a job, or find the one that stands for it already; only what is new may cost something."""
         runtime = self._open_runtime()
-        if record.idempotency_key is None or await self._ledger.keyed(record.idempotency_key) is None:
-            self._budget.update(job.record for job in runtime.book)
+        if is_new:
             self._budget.reserve(record)
         kept_id = None
         try:
@@ -367,6 +473,13 @@ class VeoSession:
                 self._budget.release(record.id)
         self._check_mine(kept)
         return runtime.take_up([kept])[0]
+
+    async def _distrusted(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Call queued jobs of a restored ledger unknown, and return all rows as they are then."""
+        known = self._open_runtime().book
+        queued = [record for record in records if record.state is State.QUEUED and record.id not in known]
+        unknown = {record.id: record for record in await self._open_runtime().distrust(queued)}
+        return [unknown.get(record.id, record) for record in records]
 
     def _check_mine(self, record: JobRecord) -> None:
         if not self.provider.serves(record.provider, record.origin):
@@ -380,7 +493,7 @@ class VeoSession:
 
     def _advise(self, request: VideoRequest, model: str) -> None:
         """Log what the catalogue doubts, once a session; gateways differ, so nothing is refused."""
-        for problem in catalog.warnings(request, model, self.provider.family):
+        for problem in self.provider.warnings(request, model):
             text = f"{problem.field}: {problem.message}"
             if text not in self._advised:
                 self._advised.add(text)
@@ -423,15 +536,8 @@ class VeoSession:
         return self._runtime
 
     def _check_home(self) -> None:
-        if self._home is None:
-            return
-        pid, thread, loop = self._home
-        if pid != os.getpid():
-            raise ConfigurationError("the session was opened before a fork: make one in each process")
-        if thread != threading.get_ident() or loop is not asyncio.get_running_loop():
-            raise ConfigurationError(
-                "the session belongs to another event loop or thread: make one session for each loop"
-            )
+        if self._home is not None:
+            self._home.check()
 
 
 def _give_up_taken(runtime: Runtime, taken: asyncio.Future[Job]) -> None:

@@ -6,31 +6,40 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 from attrs import evolve, field, frozen
 
 from veo_async.answers import Accepted, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
 from veo_async.engine.events import (
+    SUBMITS,
     Event,
+    Hinted,
     OperationOpened,
     Profile,
     SubmitEnded,
 )
-from veo_async.engine.lifecycle import IllegalTransitionError, Move, State, advance
+from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
+from veo_async.engine.resets import seconds_to_reset
 from veo_async.engine.retries import rejection, submit_move, unknown
-from veo_async.errors import ConfigurationError, LedgerError
+from veo_async.errors import BudgetExceededError, ConfigurationError, LedgerError
 from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
+from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import JobId, Outcome, Unknown
 from veo_async.options import RetryPolicy
 from veo_async.providers import Provider
 from veo_async.session.book import Book, key_of
 from veo_async.session.ongoing import Ongoing
+from veo_async.session.recording import Recorder
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 from veo_async.wire import Request
 
 __all__ = ["MediaLostError", "Submitter", "profile_of"]
+
+RECORD_AGAIN_S: Final = (0.1, 0.5, 1.0)
+"""A ledger that is locked is asked again after these waits; then the answer goes into its spill."""
 
 _LOG = logging.getLogger("veo_async")
 
@@ -50,6 +59,8 @@ class _Attempt:
     answer: SubmitAnswer | NotSent | Lost
     sent_at: float | None = None
     taken_back: bool = field(default=False)
+    duration_as_string: bool = False
+    """How it was written this time: another job may have taught the session otherwise meanwhile."""
 
 
 class Submitter:
@@ -60,26 +71,34 @@ class Submitter:
         provider: Provider,
         transport: Transport,
         ledger: Ledger,
+        recorder: Recorder,
+        caps: Caps,
         book: Book,
         retry: RetryPolicy,
         post: Callable[..., None],
         spawn: Callable[..., object],
         finish: Callable[[Job, Accepted], None],
+        became_unknown: Callable[[], None],
     ) -> None:
         self._provider = provider
         self._transport = transport
         self._ledger = ledger
+        self._recorder = recorder
+        self._caps = caps
         self._book = book
         self._retry = retry
         self._post = post
         self._spawn = spawn
         self._finish = finish
+        self._became_unknown = became_unknown
         self._ongoing = Ongoing()
         self._is_closing = False
         self._duration_as_string = False
         self._renewed_for: set[JobId] = set()
-        self.ledger_error: LedgerError | None = None
-        """Why nothing is sent: a submit could not be recorded before its first byte."""
+        self._unsettled: dict[JobId, tuple[Job, _Attempt | None]] = {}
+        """Answers that were read and are not recorded; None: an ARM that may have been recorded, unsent."""
+        self.hindrance: LedgerError | BudgetExceededError | None = None
+        """Why nothing is sent: the ledger could not record a submit before its first byte, or refused it."""
         self.sent: int = 0
         """Submits whose first byte could leave, so far."""
 
@@ -98,10 +117,22 @@ class Submitter:
         self._is_closing = True
         await self._ongoing.idle()
 
+    async def settle_rest(self) -> None:
+        """Record what tasks that were stopped half-way through had found out; called when none runs."""
+        for job, attempt in list(self._unsettled.values()):
+            if attempt is None:
+                await self._disarm(job)
+            elif not isinstance(attempt.answer, NotSent):
+                await self._record(job, self._move(job, attempt, attempt.answer), attempt.answer)
+        self._unsettled.clear()
+
     async def _run(self, job: Job) -> None:
         with self._ongoing.ending():
             attempt = await self._attempt(job)
+            self._unsettled[job.id] = job, attempt
+            self._pass_on_hint(attempt.answer)
             events = await self._settle(job, attempt)
+            del self._unsettled[job.id]
             stale = await self._stale_key(job, attempt)
             if stale is not None:
                 events = [SubmitEnded(job.id, stale, attempt.sent_at, again=True)]
@@ -113,12 +144,13 @@ class Submitter:
         async def arm() -> None:
             await self._arm(job)
 
+        as_string = self._duration_as_string
         try:
             response = await self._transport.submit(self._encode(job), arm)
         except _TakenBackError:
             return _Attempt(answer=NotSent(reason="withdrawn"), taken_back=True)
-        except LedgerError as error:
-            self.ledger_error = error
+        except (LedgerError, BudgetExceededError) as error:
+            self.hindrance = error
             return _Attempt(answer=NotSent(reason=error.message, permanent=True))
         except MediaLostError as error:
             message = f"the request's medium {error} is lost; make the request anew"
@@ -131,7 +163,14 @@ class Submitter:
             lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
             return _Attempt(answer=lost, sent_at=asyncio.get_running_loop().time())
         answer = self._provider.dialect.read_submit(response, job.record.model)
-        return _Attempt(answer=answer, sent_at=response.sent_at)
+        return _Attempt(answer=answer, sent_at=response.sent_at, duration_as_string=as_string)
+
+    def _pass_on_hint(self, answer: SubmitAnswer | NotSent | Lost) -> None:
+        """Hold the other jobs back now: until the answer is on record many more could leave."""
+        if not isinstance(answer, Refused | Unreadable) or answer.retry_after is None:
+            return
+        if not isinstance(answer, Refused) or answer.kind is not RefusalKind.QUOTA:
+            self._post(Hinted(SUBMITS, answer.retry_after))
 
     def _encode(self, job: Job) -> Request:
         assert job.request is not None
@@ -144,10 +183,22 @@ class Submitter:
         if self._is_closing:
             raise _TakenBackError
         try:
-            await self._apply(job, Change(job_id=job.id, move=Move.ARMED, at=time.time()))
+            change = Change(job_id=job.id, move=Move.ARMED, at=time.time())
+            await self._recorder.apply(job, change, self._caps)
         except IllegalTransitionError:
             raise _TakenBackError from None
+        except asyncio.CancelledError:  # the ledger may still record it, and nothing is sent
+            self._unsettled[job.id] = job, None
+            raise
+        self.hindrance = None
         self.sent += 1
+
+    async def _disarm(self, job: Job) -> None:
+        """Take back an ARM that nothing followed."""
+        await self._recorder.take_ledgers_word(job)
+        if job.state is State.ARMED:
+            change = Change(job_id=job.id, move=Move.NOT_STARTED, at=time.time())
+            await self._recorder.apply(job, change)
 
     async def _settle(self, job: Job, attempt: _Attempt) -> list[Event]:
         """Record what the attempt came to, and return what the scheduler is to know."""
@@ -155,13 +206,20 @@ class Submitter:
         if isinstance(answer, NotSent):
             again = not attempt.taken_back
             return [SubmitEnded(job.id, answer, attempt.sent_at, again=again)]
-        move = self._move(job, answer)
-        change = await self._change(job, move, answer)
-        await self._record(job, change)
+        change = await self._record(job, self._move(job, attempt, answer), answer)
+        if change.move is Move.SILENCED:
+            self._became_unknown()
+        is_quota = isinstance(answer, Refused) and answer.kind is RefusalKind.QUOTA
         events: list[Event] = [
-            SubmitEnded(job.id, answer, attempt.sent_at, again=change.move is Move.NOT_STARTED)
+            SubmitEnded(
+                job.id,
+                answer,
+                attempt.sent_at,
+                again=job.state is State.QUEUED,
+                reset_in=seconds_to_reset(time.time()) if is_quota else None,
+            )
         ]
-        if change.move is Move.STARTED and isinstance(answer, Accepted):
+        if job.state is State.RUNNING and isinstance(answer, Accepted):
             self._book.open(job)
             events.append(OperationOpened(key_of(job.record), profile_of(job.record)))
             if answer.finished is not None:
@@ -188,48 +246,52 @@ class Submitter:
         self._renewed_for.add(job.id)
         return evolve(answer, kind=RefusalKind.STALE_KEY)
 
-    def _move(self, job: Job, answer: SubmitAnswer | Lost) -> Move:
-        move = submit_move(answer, self._retry)
+    def _move(self, job: Job, attempt: _Attempt, answer: SubmitAnswer | Lost) -> Move:
+        move = submit_move(answer, self._retry, job.record.attempts)
         if isinstance(answer, Refused) and answer.kind is RefusalKind.DURATION_TYPE:
             # The refusal proves that nothing was started; learn the type for all jobs, once.
-            if self._duration_as_string and job.record.attempts > 1:
+            if attempt.duration_as_string:
                 return Move.DECLINED
             self._duration_as_string = True
         return move
 
-    async def _change(self, job: Job, move: Move, answer: SubmitAnswer | Lost) -> Change:
-        outcome: Outcome | None = None
-        operation: str | None = None
-        if isinstance(answer, Accepted):
-            operation = answer.operation
-            known = await self._ledger.find(job.record.provider, operation)
-            if known is not None and known.id != job.id:
-                move, operation = Move.SILENCED, None
-                outcome = _duplicate(answer.operation, known.id)
-        elif move is Move.DECLINED and isinstance(answer, Refused):
-            outcome = rejection(answer)
-        elif move is Move.SILENCED and isinstance(answer, Unreadable | Lost):
-            outcome = unknown(answer)
-        return Change(job_id=job.id, move=move, at=time.time(), operation=operation, outcome=outcome)
+    async def _record(self, job: Job, move: Move, answer: SubmitAnswer | Lost) -> Change:
+        """Record an answer and return the change: in the ledger, else where the recorder can keep it."""
+        change = _change(job, move, answer)
+        for wait in (*RECORD_AGAIN_S, None):
+            try:
+                change = await self._unless_taken(job, change)
+                await self._recorder.apply(job, change)
+            except IllegalTransitionError:  # recorded before, by a task that was stopped on its way
+                await self._recorder.take_ledgers_word(job)
+            except LedgerError as error:
+                if wait is None:
+                    await self._recorder.keep(job, change, error)
+                else:
+                    await asyncio.sleep(wait)
+                    continue
+            break
+        return change
 
-    async def _record(self, job: Job, change: Change) -> None:
-        """Record an answer; when that fails the job goes on in memory and whoever waits is told."""
-        try:
-            await self._apply(job, change)
-        except LedgerError as error:
-            _LOG.critical(
-                "job %s: the ledger could not record %s of operation %s: %s",
-                job.id,
-                change.move,
-                change.operation,
-                error.message,
-            )
-            error.billed = "unknown"
-            job.trouble = error
-            job.advance(_moved(job.record, change), change.at)
+    async def _unless_taken(self, job: Job, change: Change) -> Change:
+        """Return the change, or that the job is unknown where another has its operation."""
+        if change.operation is None:
+            return change
+        known = await self._ledger.find(job.record.provider, change.operation)
+        if known is None or known.id == job.id:
+            return change
+        outcome = _duplicate(change.operation, known.id)
+        return evolve(change, move=Move.SILENCED, operation=None, outcome=outcome)
 
-    async def _apply(self, job: Job, change: Change) -> None:
-        job.advance(await self._ledger.apply(change), change.at)
+
+def _change(job: Job, move: Move, answer: SubmitAnswer | Lost) -> Change:
+    outcome: Outcome | None = None
+    if move is Move.DECLINED and isinstance(answer, Refused):
+        outcome = rejection(answer)
+    elif move is Move.SILENCED and isinstance(answer, Unreadable | Lost):
+        outcome = unknown(answer)
+    operation = answer.operation if isinstance(answer, Accepted) else None
+    return Change(job_id=job.id, move=move, at=time.time(), operation=operation, outcome=outcome)
 
 
 def profile_of(record: JobRecord) -> Profile:
@@ -244,8 +306,3 @@ def _duplicate(operation: str, holder: JobId) -> Unknown:
     message = f"the provider named operation {operation}, which job {holder} already has"
     _LOG.error(message)
     return Unknown(reason="duplicate_name", message=message)
-
-
-def _moved(record: JobRecord, change: Change) -> JobRecord:
-    state = advance(record.state, change.move)
-    return evolve(record, state=state, operation=change.operation or record.operation, outcome=change.outcome)

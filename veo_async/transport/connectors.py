@@ -25,8 +25,9 @@ from aiohttp.tracing import Trace
 
 from veo_async.transport.addresses import is_public
 from veo_async.transport.failures import UnreadableAnswer
+from veo_async.transport.framing import FramedProtocol
 
-__all__ = ["JOURNEY", "Journey", "MarkedConnector", "Watchdog", "guarded_socket"]
+__all__ = ["JOURNEY", "FramedConnector", "Journey", "MarkedConnector", "Watchdog", "guarded_socket"]
 
 
 class Journey:
@@ -148,6 +149,23 @@ class MarkedConnector(aiohttp.TCPConnector):
         except BaseException:
             connection.close()
             raise
+        return connection
+
+
+class FramedConnector(MarkedConnector):
+    """For answers that are worth a closer look: see `FramedProtocol`."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a connection on which nothing after an answer can spoil it."""
+        connection = await super().connect(req, traces, timeout)
+        if connection.transport is not None and connection.protocol is not None:
+            framed = connection.transport.get_protocol()
+            if isinstance(framed, FramedProtocol):  # a connection that served before
+                framed.begin()
+            else:
+                connection.transport.set_protocol(FramedProtocol(connection.protocol))
         return connection
 
 

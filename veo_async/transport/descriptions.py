@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -14,7 +15,10 @@ import aiohttp
 from veo_async.transport.failures import UnreadableAnswer
 from veo_async.transport.redaction import escaped
 
-__all__ = ["describe", "is_permanent"]
+__all__ = ["describe", "is_permanent", "shown_bytes"]
+
+# aiohttp's parser shows the bytes that it cannot read at the end of its words.
+_BYTES: Final = re.compile(r"""[:\s]*\sb(['"].*)""", re.DOTALL)
 
 
 def _os_error(error: OSError) -> str:
@@ -30,6 +34,10 @@ def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
     return f"the server's certificate is not valid: {getattr(cause, 'verify_message', '') or cause}"
 
 
+def _head(error: aiohttp.ClientResponseError) -> str:
+    return f"the head of the answer is not readable: {' '.join(_BYTES.sub('', error.message).split())}"
+
+
 # From the special to the general; aiohttp's own texts hold URLs and its reprs hold headers.
 _WORDS: Final[tuple[tuple[type[BaseException], str | Callable[[Any], str]], ...]] = (
     (UnreadableAnswer, str),
@@ -40,10 +48,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], str | Callable[[Any], str]], ...]
     (aiohttp.ServerTimeoutError, "no byte arrived within the time limit"),
     (aiohttp.ServerDisconnectedError, "the server closed the connection before a whole answer"),
     (aiohttp.ClientHttpProxyError, lambda error: f"the proxy refused with status {error.status}"),
-    (
-        aiohttp.ClientResponseError,
-        lambda error: f"the head of the answer is not readable: {' '.join(error.message.split())}",
-    ),
+    (aiohttp.ClientResponseError, _head),
     (aiohttp.ClientPayloadError, "the body of the answer was cut short"),
     (aiohttp.InvalidURL, "the URL is not one that can be asked"),
     (zlib.error, "the compressed answer is damaged"),
@@ -59,6 +64,12 @@ def describe(error: BaseException) -> str:
         if isinstance(error, kind):
             return escaped(words if isinstance(words, str) else words(error))
     return escaped(f"{type(error).__name__}: {error}")
+
+
+def shown_bytes(error: BaseException) -> str:
+    """Return what `error` shows of a head that could not be read: evidence, and no part of a message."""
+    found = _BYTES.search(error.message) if isinstance(error, aiohttp.ClientResponseError) else None
+    return found[1] if found else ""
 
 
 _PERMANENT = (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)

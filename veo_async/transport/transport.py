@@ -28,8 +28,15 @@ from veo_async.models import Media
 from veo_async.options import Timeouts
 from veo_async.origins import host_of, is_loopback, origin_of
 from veo_async.transport.bodies import Outgoing, plain_body, read_capped
-from veo_async.transport.connectors import JOURNEY, Journey, MarkedConnector, Watchdog, guarded_socket
-from veo_async.transport.descriptions import describe, is_permanent
+from veo_async.transport.connectors import (
+    JOURNEY,
+    FramedConnector,
+    Journey,
+    MarkedConnector,
+    Watchdog,
+    guarded_socket,
+)
+from veo_async.transport.descriptions import describe, is_permanent, shown_bytes
 from veo_async.transport.failures import LostFailure, NotSentFailure, RefusedAddressFailure
 from veo_async.transport.fetched import Fetched, lower_headers
 from veo_async.transport.inline import InlineAnswer, PartStore
@@ -148,7 +155,8 @@ class Transport:
         force_close: bool = False,
         guarded: bool = False,
     ) -> _Lane:
-        connector = MarkedConnector(
+        # A status check that is spoilt is asked again, and there are too many of them to look at each piece.
+        connector = (MarkedConnector if kind == "check" else FramedConnector)(
             limit=limit,
             force_close=force_close,
             ssl=self._ssl or True,
@@ -360,7 +368,8 @@ class Transport:
             return NotSentFailure(reason, permanent=is_permanent(error))
         if journey.expired:
             reason = "the answer took too long"
-        return LostFailure(reason, self._redactor.excerpt(b"".join(kept[:8])))
+        seen = b"".join(kept[:8]) or shown_bytes(error).encode()
+        return LostFailure(reason, self._redactor.excerpt(seen))
 
     def _trace(
         self,

@@ -1,0 +1,178 @@
+"""What a process before left in the ledger: taken up gently, or distrusted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from veo_async import OutcomeUnknownError, Succeeded, VeoSession, VideoRequest
+from veo_async.engine.lifecycle import Move, State
+from veo_async.ledger import open_ledger
+from veo_async.ledger.records import Change, JobRecord
+from veo_async.models import JobId, Unknown
+
+from .script import BASE, MODEL, FlakyLedger, ScriptedTransport, VirtualLoop, unanswered, unreachable
+from .test_money import leave_queued
+
+pytestmark = pytest.mark.anyio
+Make = Callable[..., VeoSession]
+BOAT = VideoRequest("A paper boat crosses a puddle")
+DAY_S = 86_400.0
+
+
+def open_job(number: int, age: float) -> JobRecord:
+    """Return the row of a job that an earlier process left running."""
+    accepted_at = time.time() - age
+    return JobRecord(
+        id=JobId(str(uuid.uuid4())),
+        state=State.RUNNING,
+        request=BOAT,
+        digest="d",
+        provider="gemini",
+        origin=BASE,
+        model=MODEL,
+        operation=f"models/{MODEL}/operations/op{number}",
+        created_at=accepted_at,
+        accepted_at=accepted_at,
+    )
+
+
+def test_ten_thousand_open_jobs_are_taken_up_without_a_herd(
+    session: Make, wire: ScriptedTransport, flaky: FlakyLedger
+) -> None:
+    """Within the rate from the first second on, those that expire soonest first, and none is left out."""
+    count = 10_000
+    ages = [number * DAY_S / count for number in range(count)]
+    random.Random(5).shuffle(ages)
+    began: list[float] = []
+
+    async def main() -> None:
+        await flaky.add_many([open_job(number, age) for number, age in enumerate(ages)])
+        async with session(on_exit="detach") as veo:
+            began.append(asyncio.get_running_loop().time())
+            jobs = await veo.resume()
+            outcomes = await asyncio.gather(*(job.outcome() for job in jobs))
+        assert [type(outcome) for outcome in outcomes] == [Succeeded] * count
+
+    with asyncio.Runner(
+        loop_factory=VirtualLoop
+    ) as runner:  # not in debug mode, which takes four times as long
+        runner.run(main())
+    times = [at for at, _ in wire.checked]
+    assert len(times) == count  # one check each: all were done
+    assert all(later - at >= 1 for at, later in zip(times, times[20:], strict=False))  # 20 a second
+    assert times[-1] - began[0] <= 1.1 * count / 20
+    order = [ages[int(name.rsplit("/op", 1)[1])] for _, name in wire.checked]
+    sooner = sorted(order, reverse=True)
+    ranks = {age: rank for rank, age in enumerate(sooner)}
+    assert max(abs(ranks[age] - place) for place, age in enumerate(order)) <= 200  # ten seconds' worth
+
+
+async def test_a_few_jobs_are_looked_at_at_once(
+    session: Make, wire: ScriptedTransport, flaky: FlakyLedger
+) -> None:
+    """Nobody waits for an interval to pass."""
+    await flaky.add_many([open_job(number, 300.0) for number in range(3)])
+    async with session(on_exit="detach") as veo:
+        started = asyncio.get_running_loop().time()
+        await asyncio.gather(*(job.outcome() for job in await veo.resume()))
+        assert asyncio.get_running_loop().time() - started < 2
+
+
+# ── a restored backup ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_after_a_restore_nothing_queued_is_sent(
+    session: Make, wire: ScriptedTransport, tmp_path: Path
+) -> None:
+    """The backup does not know what was sent after it was made: unknown, with the reason, and for good."""
+    ledger = tmp_path / "jobs.db"
+    await leave_queued(session, wire, ledger, 3)
+    async with session(ledger=ledger) as veo:
+        jobs = await veo.resume(after_restore=True)
+        assert [job.state for job in jobs] == [State.UNKNOWN] * 3
+        with pytest.raises(OutcomeUnknownError, match="backup") as raised:
+            await jobs[0]
+        assert raised.value.reason == "restored"
+        assert raised.value.billed == "unknown"
+        await asyncio.sleep(3600)
+        fresh = await veo.submit(BOAT)
+        assert isinstance(await fresh.outcome(), Succeeded)
+        assert len(wire.sent) == 1
+    async with session(ledger=ledger) as veo:
+        assert {job.state for job in await veo.resume()} == {State.UNKNOWN}
+    assert len(wire.sent) == 1
+
+
+async def test_after_a_restore_what_ran_is_checked_and_what_was_being_sent_is_unknown(
+    session: Make, wire: ScriptedTransport, flaky: FlakyLedger
+) -> None:
+    """An operation's name proves itself; an armed row is unknown in any case."""
+    armed = evolve(open_job(1, 60.0), state=State.QUEUED, operation=None, accepted_at=None)
+    await flaky.add_many([open_job(0, 60.0), armed])
+    await flaky.apply(Change(job_id=armed.id, move=Move.ARMED, at=time.time()))
+    async with session(on_exit="detach") as veo:
+        jobs = await veo.resume(after_restore=True)
+        assert [job.state for job in jobs] == [State.RUNNING, State.UNKNOWN]
+        assert isinstance(await jobs[0].outcome(), Succeeded)
+    assert wire.sent == []
+
+
+async def test_what_this_session_took_in_is_not_distrusted(
+    session: Make, wire: ScriptedTransport, tmp_path: Path
+) -> None:
+    """It is no part of the backup."""
+    ledger = tmp_path / "jobs.db"
+    await leave_queued(session, wire, ledger, 1)
+    answers, wire.submits = wire.submits, unreachable
+    async with session(ledger=ledger) as veo:
+        mine = await veo.enqueue(BOAT)
+        await veo.resume(after_restore=True)
+        assert mine.state is State.QUEUED
+        wire.submits = answers
+        await veo.resume()
+        assert isinstance(await mine.outcome(), Succeeded)
+    assert len(wire.sent) == 1
+
+
+async def test_a_restored_job_may_be_sent_again_on_explicit_word(
+    session: Make, wire: ScriptedTransport, tmp_path: Path
+) -> None:
+    """Its owner may know better."""
+    ledger = tmp_path / "jobs.db"
+    await leave_queued(session, wire, ledger, 1)
+    async with session(ledger=ledger) as veo:
+        (job,) = await veo.resume(after_restore=True)
+        again = await veo.resubmit(job, accept_duplicate_risk=True)
+        assert isinstance(await again.outcome(), Succeeded)
+    assert len(wire.sent) == 1
+
+
+async def test_plain_resume_sends_what_was_queued_and_never_what_is_unknown(
+    session: Make, wire: ScriptedTransport, tmp_path: Path
+) -> None:
+    """Queued is proof that nothing was sent."""
+    async with session(ledger=tmp_path / "jobs.db") as veo:
+        answers, wire.submits = wire.submits, unanswered
+        job = await veo.enqueue(BOAT)
+        assert isinstance(await job.outcome(), Unknown)
+        wire.submits = answers
+    wire.sent.clear()
+    await leave_queued(session, wire, tmp_path / "jobs.db", 2)
+    assert wire.sent == []
+    async with session(ledger=tmp_path / "jobs.db") as veo:
+        jobs = await veo.resume()
+        outcomes = await asyncio.gather(*(job.outcome() for job in jobs))
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Succeeded", "Succeeded", "Unknown"]
+    assert len(wire.sent) == 2
+    ledger = open_ledger(tmp_path / "jobs.db")
+    await ledger.open()
+    assert sorted(record.state for record in await ledger.select()) == ["succeeded", "succeeded", "unknown"]
+    await ledger.close()
