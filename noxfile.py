@@ -66,12 +66,12 @@ def go_to_copy(session: nox.Session, *names: str, leave_out: tuple[str, ...] = (
     )
 
 
-def run_tests(session: nox.Session) -> None:
+def run_tests(session: nox.Session, *flags: str) -> None:
     """Run the tests of the package against its wheel."""
     install_wheel(session, *group("test"))
     go_to_copy(session, "tests", "examples", "docs", "pyproject.toml", leave_out=PAGE_TESTS)
     # Much of the time is spent waiting for sockets and processes: one worker for each processor.
-    session.run("pytest", "tests", "--numprocesses=auto", *session.posargs)
+    session.run("pytest", "tests", "--numprocesses=auto", *flags, *session.posargs)
 
 
 @nox.session
@@ -102,8 +102,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(name="tests-on", python=["3.11", "3.12", "3.13"])
 def tests_on(session: nox.Session) -> None:
-    """The tests, on each interpreter that is there: `nox -s tests-on` or `nox -s tests-on-3.12`."""
-    run_tests(session)
+    """The tests but the long ones, on each interpreter that is there, or with `-s tests-on-3.12` on one."""
+    run_tests(session, "-m", "not long")
 
 
 @nox.session
@@ -132,6 +132,31 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Draw 20,000 strange answers for every decoder, on every processor: about 20 minutes on two."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    campaign = ("--hypothesis-profile=campaign", "--timeout=0", "--numprocesses=auto", "--dist=worksteal")
+    session.run("pytest", "tests/test_near_misses.py", *campaign, *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Play every fault in every phase and print how many of the cells hold: about a minute."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    session.run("python", "-m", "tests.faults", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Send 10,000 jobs through one session, or as many as `-- 100000` says; print what stays behind."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
+@nox.session
 def parity(session: nox.Session) -> None:
     """Compare requests with those of Google's own client, and let it run against the emulator."""
     install_wheel(session, *group("test"))
@@ -146,6 +171,22 @@ def lost_replies(session: nox.Session) -> None:
     install_wheel(session)
     go_to_copy(session, "benchmarks")
     session.run("python", "benchmarks/lost_replies.py", str(ROOT / ".nox" / "peers"))
+
+
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Play simulated worlds on all processors: `-- 100000` so many seeds, `-- --mutants` removals."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    session.run("python", "-m", "tests.simulation", *session.posargs)
+
+
+@nox.session
+def kills(session: nox.Session) -> None:
+    """Kill processes at random instants, `-- 1000` times, and compare the bill with their ledgers."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    session.run("python", "-m", "tests.crash.campaign", *session.posargs)
 
 
 @nox.session

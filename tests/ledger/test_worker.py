@@ -47,6 +47,9 @@ async def test_nothing_of_what_it_did_is_held_while_it_waits_for_more() -> None:
     class Picture:
         pass
 
+    def copied(_: Picture) -> Picture:
+        return Picture()
+
     async def let_go(event: threading.Event) -> bool:
         return await asyncio.to_thread(event.wait, 5)
 
@@ -55,7 +58,7 @@ async def test_nothing_of_what_it_did_is_held_while_it_waits_for_more() -> None:
     given_gone, made_gone = threading.Event(), threading.Event()
     given = Picture()
     weakref.finalize(given, given_gone.set)
-    made = await worker.call(partial(lambda _: Picture(), given))
+    made = await worker.call(partial(copied, given))
     weakref.finalize(made, made_gone.set)
     del given, made
     assert await let_go(given_gone)

@@ -101,7 +101,12 @@ class Blobs:
                 _remove(self.folder / sha256)
 
     def sweep(self, needed: Collection[str]) -> None:
-        """Remove what a dead process left behind: half-written files and content no job needs."""
+        """Remove what a dead process left behind: half-written files and content no job needs.
+
+        Nothing is pinned after it: what was kept while the ledger was open before, nobody will name.
+        """
+        with self._lock:
+            self.pins.clear()
         with contextlib.suppress(OSError):
             for path in list(self.folder.iterdir()):
                 if path.name not in needed and _OURS.match(path.name):
