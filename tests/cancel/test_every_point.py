@@ -14,7 +14,10 @@ from .stepper import MOMENTS, WAYS, Ending, Moment, Way
 MOST_POINTS = 60
 
 # What a task group's task leaves behind that is cancelled before its first step, as when the loop dies.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning"),
+]
 
 
 CASES = [

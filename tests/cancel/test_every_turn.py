@@ -18,7 +18,10 @@ MOST_TURNS = 400
 STEP = 3
 """Turns between two deaths in one test; all tests together take each turn."""
 
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning"),
+]
 
 
 class _Counting(selectors.DefaultSelector):

@@ -20,7 +20,10 @@ from .stepper import MOMENTS, WAYS, Ending, Moment, Way, interrupted
 
 RATE = Rate(10_000, per=1)
 
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from .campaign import JOBS
 from .variants import Variant
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork are POSIX's"),
     pytest.mark.timeout(3600),
 ]

@@ -31,6 +31,7 @@ def can_trace() -> bool:
 
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(not can_trace(), reason="strace is not here or may not trace"),
     pytest.mark.timeout(300),
 ]

@@ -9,7 +9,7 @@ from tests.faults.playing import Account, play
 from tests.faults.scene import Scene
 from tests.faults.table import CELLS
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 
 def test_no_cell_is_there_twice() -> None:

@@ -17,6 +17,7 @@ from .weather import Fault
 from .world import play
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(300),
     # anyio drops what is spawned into a task group that is being cancelled, and Python says so.
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited"),
