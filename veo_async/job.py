@@ -276,7 +276,7 @@ class Job:
         return None
 
     def _acceptance(self) -> Literal[True] | None:
-        if self.operation is not None and self.trouble is None:
+        if self.operation is not None and (self.trouble is None or self._is_settled):
             return True
         outcome = self._fate()
         error = None if outcome is None else error_of(outcome, self.id, None)

@@ -222,3 +222,14 @@ async def test_two_answers_with_one_name_in_the_same_turn_are_one_operation(
         assert [type(end) for end in ends].count(OutcomeUnknownError) == 3
         assert sorted(job.state for job in jobs)[-3:] == [State.UNKNOWN] * 3
     assert flaky.spilled == []
+
+
+async def test_a_job_that_ended_was_accepted_whatever_troubled_it(session: Make) -> None:
+    """Trouble that was never taken back, as by a wait that was cancelled, hides neither end nor acceptance."""
+    async with session() as veo:
+        job = await veo.submit(BOAT)
+        await job
+        job.trouble = LedgerError("it was troubled on its way")
+        async with asyncio.timeout(60):
+            await job.accepted()
+            assert isinstance(await job.outcome(), Succeeded)

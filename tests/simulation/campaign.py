@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -118,4 +119,6 @@ def seconds_of(reports: Iterable[Report], total: Sum) -> float:
     started = time.perf_counter()
     for report in reports:
         total.add(report)
+        if total.seeds % 500 == 0:
+            sys.stderr.write(f"{total.seeds} seeds, {len(total.violations)} violations\n")
     return time.perf_counter() - started

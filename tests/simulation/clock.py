@@ -20,6 +20,8 @@ __all__ = ["Clock", "NothingLeftError", "SimulatedLoop", "StandstillError", "mac
 EPOCH = 1_790_000_000.0
 MOST_TURNS = 20_000
 """Of the loop in one instant."""
+LEAST_S = 1e-9
+"""Of time that passes at once: less is lost in rounding, and a timer that is a hair early waits for ever."""
 LONGEST_S = 48 * 3600.0
 """Of a process that comes to its end."""
 
@@ -58,7 +60,8 @@ class _NoSelector(selectors.SelectSelector):
         self._turns = 0 if timeout else self._turns + 1
         if self._turns > MOST_TURNS or self.loop.time() > LONGEST_S:
             raise StandstillError
-        self.loop.clock.true += timeout
+        if timeout:
+            self.loop.clock.true += max(timeout, LEAST_S)
         return []
 
 
