@@ -225,7 +225,7 @@ async def test_two_answers_with_one_name_in_the_same_turn_are_one_operation(
 
 
 async def test_a_job_that_ended_was_accepted_whatever_troubled_it(session: Make) -> None:
-    """Trouble that was never taken back, as by a wait that was cancelled, hides neither end nor acceptance."""
+    """Trouble that was never taken back, as by a wait that was cancelled, hides neither of the two."""
     async with session() as veo:
         job = await veo.submit(BOAT)
         await job
