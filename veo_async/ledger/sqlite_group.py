@@ -50,7 +50,7 @@ class GroupCommit:
         self._committed = committed
         self._undone = undone
         self._broken: LedgerError | None = None
-        self.failed = False
+        self.failed: bool = False
         """Whether a commit failed since the ledger was opened."""
 
     def run(self, batch: Sequence[Task]) -> None:
