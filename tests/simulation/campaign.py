@@ -17,7 +17,9 @@ from .mutants import MUTANTS
 from .weather import Fault
 from .world import Report, play
 
-__all__ = ["PAIRS", "Sum", "find", "play_many", "seeds_to_find"]
+__all__ = ["FIRST_MUTANT_SEED", "PAIRS", "Sum", "find", "play_many", "seeds_to_find"]
+
+FIRST_MUTANT_SEED: Final = 2_000_000
 
 _SENT: Final = (
     "LOST_UNSTARTED LOST_STARTED SILENT LATE UNREADABLE DUPLICATE_NAME PAGE_UNSTARTED PAGE_STARTED "
@@ -106,7 +108,7 @@ def find(name: str, first: int, most: int) -> int | None:
 
 def seeds_to_find(name: str, *, times: int = 5, most: int = 50) -> list[int | None]:
     """Return how many seeds it takes, from several starts."""
-    return [find(name, 1_000_000 + 1_000 * start, most) for start in range(times)]
+    return [find(name, FIRST_MUTANT_SEED + 1_000 * start, most) for start in range(times)]
 
 
 def median(counts: list[int | None]) -> float:

@@ -109,7 +109,7 @@ class SimulatedLedger:
         if not self._is_committing:
             self._is_committing = True
             loop.call_later(self._latency(), self._commit)
-        await task.future
+        await asyncio.shield(task.future)  # `close` waits for it too, whoever was cancelled
         if task.error is not None:
             raise task.error
         return task.value

@@ -175,13 +175,14 @@ class Process:
         world, dice, loop = self._world, self._dice, self._loop
         await asyncio.wait(self._callers, timeout=dice.choice((0.5, 3.0, 20.0, 90.0, 300.0, 1800.0)))
         witness = world.witness
-        if self._ending in ("crash", "teardown"):
+        if self._ending == "crash":
             await asyncio.wait(self._callers, timeout=300.0)
-            if self._ending == "teardown":
-                witness.closes(Fault.TEARDOWN)
-                loop.stop()
-            else:
-                self._die()
+            self._die()
+            await asyncio.sleep(0)
+            return
+        if self._ending == "teardown":
+            witness.closes(Fault.TEARDOWN)
+            loop.stop()
             await asyncio.sleep(0)
             return
         witness.closes(_FAULT_OF_ENDING[self._ending])

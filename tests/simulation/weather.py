@@ -84,13 +84,13 @@ SUBMIT_FAULTS: Final[Mapping[Fault, float]] = {
     Fault.PAGE_STARTED: 0.04,
     Fault.SERVER_ERROR_UNSTARTED: 0.04,
     Fault.SERVER_ERROR_STARTED: 0.04,
-    Fault.OVERLOADED: 0.04,
-    Fault.REDIRECT: 0.04,
-    Fault.POLICY: 0.06,
+    Fault.OVERLOADED: 0.06,
+    Fault.REDIRECT: 0.06,
+    Fault.POLICY: 0.1,
     Fault.RATE_LIMIT: 0.3,
     Fault.RATE_LIMIT_UNHINTED: 0.2,
     Fault.RATE_LIMIT_PAGE: 0.1,
-    Fault.DAY_QUOTA: 0.03,
+    Fault.DAY_QUOTA: 0.04,
 }
 """Highest rate of each fault that a sent submit may meet."""
 
@@ -114,12 +114,12 @@ OTHER_FAULTS: Final[Mapping[Fault, float]] = {
     Fault.SLOW_CONNECT: 0.3,
     Fault.CHECK_CONNECT: 0.2,
     Fault.CHECK_EARLY_404: 0.5,
-    Fault.DISK_BROKEN: 0.015,
+    Fault.DISK_BROKEN: 0.03,
     Fault.DISK_SLOW: 0.3,
     Fault.CRASH: 0.6,
-    Fault.LEFT: 0.4,
-    Fault.CANCELLED: 0.6,
-    Fault.ASKED_AGAIN: 0.8,
+    Fault.LEFT: 0.5,
+    Fault.CANCELLED: 0.7,
+    Fault.ASKED_AGAIN: 1.0,
     Fault.RESUBMITTED: 0.6,
 }
 """Highest rate of what is drawn by itself."""

@@ -105,7 +105,7 @@ class Witness:
     max_cost: float | None = None
     max_unknown_cost: float | None = None
     last_started: dict[int, bool] = field(factory=dict[int, bool])
-    """Whether a request's last POST started something."""
+    """Whether the last POST of a request's latest job started something."""
     _started_before: int = 0
     risks: Counter[int] = field(factory=Counter[int])
     """How often somebody accepted that a request may be billed once more."""
@@ -172,6 +172,7 @@ class Witness:
             self.records[kept.id] = kept
             self.jobs_of.setdefault(number_of(kept), []).append(kept.id)
             self.moves[kept.id] = []
+            self.last_started.pop(number_of(kept), None)
             if kept.replaces is not None:
                 self.risks[number_of(kept)] += 1
             if asked.id != kept.id:

@@ -25,7 +25,10 @@ from .witness import Witness
 
 __all__ = ["Report", "World", "play"]
 
-REQUESTS = (20, 50)
+FEW, MANY = (3, 12), (20, 60)
+"""Requests of a world: mostly few, as what goes wrong seldom takes many."""
+CROWDED = 0.2
+"""Share of the worlds with many."""
 
 
 @frozen(kw_only=True)
@@ -78,7 +81,8 @@ class World:
 
     def live(self) -> None:
         """Let processes live and die, and after the weather cleared up one to its end."""
-        numbers = range(self.dice.randint(*REQUESTS))
+        is_crowded = self.dice.random() < CROWDED
+        numbers = range(self.dice.randint(*(MANY if is_crowded else FEW)))
         lives = self.dice.randint(1, 4)
         for life in range(lives):
             Process(self, numbers[life::lives], is_last=False).live()

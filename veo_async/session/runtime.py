@@ -93,7 +93,7 @@ class Runtime:
         self._job_ended = job_ended
         self._timeouts = timeouts
         self._mode: ExitMode = "detach"
-        self._promises: set[asyncio.Future[Any]] = set()
+        self._promises: dict[asyncio.Future[Any], None] = {}  # in their order: who asked first is told first
         self.book: Book = Book()
         self.failure: BaseException | None = None
         """The bug that the session broke off by."""
@@ -178,7 +178,7 @@ class Runtime:
     def promise(self) -> asyncio.Future[Any]:
         """Return a future for a caller to wait on; the session's end fails it if nothing else did."""
         promise: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._promises.add(promise)
+        self._promises[promise] = None
         promise.add_done_callback(self._kept_promise)
         return promise
 
@@ -292,7 +292,7 @@ class Runtime:
         )
 
     def _kept_promise(self, promise: asyncio.Future[Any]) -> None:
-        self._promises.discard(promise)
+        self._promises.pop(promise, None)
         if not promise.cancelled():
             promise.exception()  # its caller may have been cancelled: then nobody is left to hear of it
 
