@@ -23,7 +23,7 @@ MOST_EMPTY: Final = 3
 """How often an operation that goes on may be said to be done, with nothing in it."""
 NEW_S: Final = 60.0
 """Longest time that a new operation may be unknown to the one that is asked."""
-FATES: Final = (*["succeeded"] * 15, "failed", "failed", "filtered", "filtered", "empty", "blocked", "blocked", "stuck")
+FATES: Final = (*["succeeded"] * 15, *["failed", "filtered", "blocked"] * 2, "empty", "stuck")
 
 
 @define(eq=False)
