@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veo_async.dialects.hints import per_day, retry_after
+from veo_async.dialects.hints import answered_at, per_day, retry_after
 
 NOON = "Tue, 06 Oct 2026 12:00:00 GMT"
 
@@ -124,3 +124,27 @@ PER_DAY_FAILURE: dict[str, object] = {
 def test_a_days_quota(message: str, details: list[object], expected: bool) -> None:
     """`QuotaFailure` and `ErrorInfo` say whether trying again soon is of use."""
     assert per_day(message, details) is expected
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"violations": [{"quotaId": "RequestsPerDay"}]},
+        {"violations": [7, {"quotaMetric": "requests_per_day"}]},
+        {"violations": [{"description": "daily limit"}]},
+        {"metadata": {"quota_limit": "PerDay"}},
+        {"metadata": {"quota_unit": "1/d/{project}"}},
+        {"metadata": {"quota_id": "per-day"}},
+    ],
+)
+def test_a_days_quota_is_told_in_many_places(detail: object) -> None:
+    """Wherever Google's details name the quota; elsewhere the words mean nothing."""
+    assert per_day("slow down", [7, None, detail])
+    assert not per_day("slow down", [{"elsewhere": detail}])
+
+
+def test_when_an_answer_was_given() -> None:
+    """By the provider's own clock; without a date, or with an odd one, nobody knows."""
+    assert answered_at({"date": NOON}) == 1_791_288_000.0
+    assert answered_at({}) is None
+    assert answered_at({"date": "noon"}) is None

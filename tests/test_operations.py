@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from veo_async.answers import Empty, Finished, Running
-from veo_async.dialects.operations import read_operation
+from veo_async.dialects.operations import created_at, is_operation, read_operation
 from veo_async.errors import ProtocolError
 from veo_async.models import Failed, Filtered, Result, Succeeded, Video
 
@@ -248,3 +248,86 @@ def test_wrong_types_are_named_by_path(body: dict[str, Any], path: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         read_operation(body)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        ({"name": "operations/a"}, True),
+        ({"done": True}, True),
+        ({"done": False}, True),
+        ({"name": ""}, False),
+        ({"name": 7}, False),
+        ({"name": "", "done": None}, False),
+        ({"error": {"code": 400}}, False),
+    ],
+)
+def test_what_is_an_operation_at_all(body: dict[str, Any], is_one: bool) -> None:
+    """It has a name, or says whether it is done."""
+    assert is_operation(body) is is_one
+
+
+@pytest.mark.parametrize(
+    ("metadata", "seconds"),
+    [
+        ({"createTime": "2026-10-06T12:00:00Z"}, 1_791_288_000.0),
+        ({"createTime": "2026-10-06T14:00:00+02:00"}, 1_791_288_000.0),
+        ({"createTime": "2026-10-06T12:00:00.5Z"}, 1_791_288_000.5),
+        ({"createTime": "2026-10-06T12:00:00"}, None),  # whose clock?
+        ({"createTime": "yesterday"}, None),
+        ({"createTime": 1_791_288_000}, None),
+        ({}, None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_when_it_was_created(metadata: object, seconds: float | None) -> None:
+    """As RFC 3339 has it, with a zone."""
+    assert created_at({"metadata": metadata}) == seconds
+
+
+def test_an_error_of_code_0_without_a_word_is_none() -> None:
+    """That is gRPC's OK; with words, or with a code, it is one."""
+    assert isinstance(read_operation(done(error={"code": 0})), Empty)
+    assert failed({"code": 0, "message": "no"}).message == "no"
+    assert failed({"code": 13, "message": ""}).code == 13
+
+
+def test_outcomes_keep_the_answer() -> None:
+    """For whoever has to find out why."""
+    body = done(response={"raiMediaFilteredCount": 1})
+    answer = read_operation(body)
+    assert isinstance(answer, Finished)
+    assert answer.outcome.raw == body
+    empty = read_operation(done())
+    assert isinstance(empty, Empty)
+    message = "the operation is done and has neither a video nor an error"
+    assert empty.outcome == Failed(reason="empty", message=message, raw=done())
+
+
+def test_words_of_several_reasons_do_not_run_together() -> None:
+    """A support code is looked for in each."""
+    held = filtered({"raiMediaFilteredReasons": ["Support codes: 17301594", "61493863"]})
+    assert held.categories == ("child", "violence")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("AAA=AAAA", "it goes on after its padding"), ("A===", "is not base64"), ("!", "is not base64")],
+)
+def test_odd_base64_is_named(text: str, message: str) -> None:
+    """With where it stands."""
+    with pytest.raises(ProtocolError, match=message) as raised:
+        read_operation(done(response={"videos": [{"bytesBase64Encoded": text}]}))
+    assert raised.value.path == "$.response.videos[0].bytesBase64Encoded"
+
+
+def test_an_odd_member_is_named_with_its_place() -> None:
+    """Of a sample, of an error, wherever the operation stands."""
+    sample = {"uri": "https://h/a", "mimeType": 7}
+    with pytest.raises(ProtocolError) as raised:
+        read_operation(done(response={"videos": [sample]}), "$.operations[3]")
+    assert raised.value.path == "$.operations[3].response.videos[0].mimeType"
+    with pytest.raises(ProtocolError) as raised:
+        read_operation(done(error={"message": 7}), "$.operations[3]")
+    assert raised.value.path == "$.operations[3].error.message"

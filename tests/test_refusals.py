@@ -289,3 +289,73 @@ def test_words_of_policy(text: str, policy: bool) -> None:
 def test_words_about_money(text: str, billed: str) -> None:
     """Nothing is billed where the provider says so."""
     assert support_codes.billed_by(text) == billed
+
+
+def test_a_redirect_says_where_to() -> None:
+    """And under which status."""
+    refused = read_body(Response(status=307, headers={"location": "https://elsewhere.example/"}, body=b""))
+    assert isinstance(refused, Refused)
+    assert (refused.kind, refused.status) == (K.REDIRECT, 307)
+    assert refused.message == "redirects to https://elsewhere.example/; set base_url to where the API is"
+    nowhere = read_body(Response(status=302, headers={}, body=b""))
+    assert isinstance(nowhere, Refused)
+    assert nowhere.message.startswith("redirects to nowhere; ")
+
+
+def test_a_failure_without_an_error_names_its_status() -> None:
+    """Any box on the way may have said it."""
+    unreadable = read_body(answer(502, "no"))
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.message == "HTTP 502 without an error in the provider's own shape"
+    assert (unreadable.path, unreadable.status) == ("$", 502)
+    odd = read_body(answer(199, {"message": "no"}))
+    assert isinstance(odd, Unreadable)
+    assert odd.message == "HTTP 199 is no failure"
+
+
+def test_a_service_has_rules_of_its_own() -> None:
+    """They are read first, under statuses of failure too."""
+    rules = (refusals.Rule(K.BALANCE, {418}), refusals.Rule(K.OVERLOADED, {400}, code="busy"))
+    refused = read_body(answer(418, {"message": "no"}), rules=rules)
+    assert isinstance(refused, Refused)
+    assert refused.kind is K.BALANCE
+    for code, kind in (("busy", K.OVERLOADED), ("idle", K.INVALID)):
+        refused = read_body(answer(400, {"message": "no", "code": code}), rules=rules)
+        assert isinstance(refused, Refused)
+        assert refused.kind is kind
+
+
+def test_what_is_kept_of_an_error() -> None:
+    """A code's first 80 characters; details where they are a list."""
+    found = read_error({"error": {"code": "x" * 200, "message": "no", "details": [1, 2]}})
+    assert found is not None
+    assert (len(str(found.code)), found.details) == (80, (1, 2))
+    found = read_error({"error": {"code": 5, "details": "odd"}})
+    assert found is not None
+    assert (found.code, found.details) == (5, ())
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (16, K.AUTHENTICATION),  # gRPC's numbers
+        (8, K.RATE_LIMIT),
+        (99, None),  # nobody's
+        (100, None),  # HTTP's begin here
+        (200, None),
+        (399, None),
+        (429, K.RATE_LIMIT),
+        (1302, None),
+    ],
+)
+def test_an_error_under_200_has_its_own_number(code: int, kind: RefusalKind | None) -> None:
+    """HTTP's, gRPC's, or nobody's: then nothing is known."""
+    error = ErrorBody(message="no", code=code)
+    refused = refusals.refusal(error, answer(200, {}), {})
+    assert (None if refused is None else refused.kind) == kind
+
+
+def test_a_model_that_is_not_found_may_be_retired() -> None:
+    """The hint fits, however long the provider's words are."""
+    refused = refusals.of_submit(Refused(kind=K.NOT_FOUND, message="z" * 1000))
+    assert refused.message == f"{'z' * 399}… (the model's name is retired or misspelt: model= takes any name)"

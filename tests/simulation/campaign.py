@@ -121,6 +121,8 @@ def seconds_of(reports: Iterable[Report], total: Sum) -> float:
     started = time.perf_counter()
     for report in reports:
         total.add(report)
+        if report.violation is not None:
+            sys.stderr.write(f"seed {report.seed}: {report.violation}\n")
         if total.seeds % 500 == 0:
             sys.stderr.write(f"{total.seeds} seeds, {len(total.violations)} violations\n")
     return time.perf_counter() - started
