@@ -41,6 +41,16 @@ CASES: list[tuple[Outcome, type[VeoError], str]] = [
     (Filtered(reasons=("no children",)), OperationFilteredError, "no children"),
     (Failed(code=13, message="Internal error.", billed="no"), OperationFailedError, "code 13"),
     (Failed(reason="empty"), OperationFailedError, "without a video"),
+    (
+        Failed(reason="lost", message="one row"),
+        OperationFailedError,
+        "cannot be found: one row. A new request",
+    ),
+    (
+        Rejected(reason="not_billed", message="no row"),
+        RejectedError,
+        "nothing was started, as the provider's",
+    ),
     (Expired(message="404"), OperationExpiredError, "no longer knows"),
     (Rejected(reason="invalid", message="seed"), RejectedError, "seed"),
     (Rejected(reason="content"), ContentBlockedError, "change the prompt"),

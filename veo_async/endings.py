@@ -49,6 +49,13 @@ _REMEDIES: Final[Mapping[str, str]] = {
 }
 
 
+_SETTLED: Final[Mapping[str, str]] = {
+    "not_billed": "nothing was started, as the provider's usage statement shows",
+    "lost": "the operation was started and cannot be found",
+}
+"""What `veo-async audit --settle` found out, by the reason it wrote down."""
+
+
 def error_of(outcome: Outcome, job_id: str | None, operation: str | None) -> VeoError | None:
     """Return what awaiting a job with this outcome raises; None for success."""
     match outcome:
@@ -121,9 +128,9 @@ def tell_error(answer: Refused | Unreadable, operation: str) -> VeoError:
 def _failed(outcome: Failed, job_id: str | None, operation: str | None) -> VeoError:
     said = outcome.message or "no message"
     code = "" if outcome.code is None else f" (code {outcome.code})"
-    what = "is done without a video" if outcome.reason == "empty" else "failed"
+    what = "the operation is done without a video" if outcome.reason == "empty" else "the operation failed"
     return OperationFailedError(
-        f"the operation {what}{code}: {said}. A new request is a new paid job",
+        f"{_SETTLED.get(outcome.reason, what)}{code}: {said}. A new request is a new paid job",
         reason=outcome.reason,
         code=outcome.code,
         billed=outcome.billed,
@@ -157,6 +164,8 @@ def _refusal_error(answer: Refused, billed: Billed) -> RejectedError:
 
 
 def _refusal_text(kind: str, message: str) -> str:
-    remedy = _REMEDIES.get(kind)
     said = message or "no message"
+    if kind in _SETTLED:
+        return f"{_SETTLED[kind]}: {said}. A new request pays once"
+    remedy = _REMEDIES.get(kind)
     return f"the provider refused ({kind}): {said}" + (f"; {remedy}" if remedy else "")

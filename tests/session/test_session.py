@@ -187,6 +187,25 @@ async def test_cancel_says_what_it_could_do(session: Make, wire: ScriptedTranspo
         assert await queued.cancel() == "final"
 
 
+@pytest.mark.parametrize("way", ["resume", "attach"])
+async def test_a_job_that_was_cancelled_while_it_ran_can_be_taken_up_again(
+    session: Make, wire: ScriptedTransport, way: str
+) -> None:
+    """As its error says, in the same session too."""
+    wire.checks = lambda number, request: (running if number < 3 else done)(operation_of(request))
+    async with session() as veo:
+        job = await veo.submit(BOAT)
+        assert await job.cancel() == "detached"
+        await asyncio.sleep(300)
+        assert job.state is State.RUNNING
+        assert job.token is not None
+        (again,) = await veo.resume() if way == "resume" else [await veo.attach(job.token)]
+        assert again is job
+        assert (await job).operation == job.operation
+        assert await veo.resume() == []
+    assert len(wire.sent) == 1
+
+
 # ── what the provider says ──────────────────────────────────────────────────────────────────────────────────
 
 
