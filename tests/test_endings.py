@@ -44,12 +44,12 @@ CASES: list[tuple[Outcome, type[VeoError], str]] = [
     (
         Failed(reason="lost", message="one row"),
         OperationFailedError,
-        "cannot be found: one row. A new request",
+        "cannot be found: one row. A new",
     ),
     (
         Rejected(reason="not_billed", message="no row"),
         RejectedError,
-        "nothing was started, as the provider's",
+        "nothing was started, as the",
     ),
     (Expired(message="404"), OperationExpiredError, "no longer knows"),
     (Rejected(reason="invalid", message="seed"), RejectedError, "seed"),
