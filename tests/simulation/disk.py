@@ -61,6 +61,7 @@ class SimulatedLedger:
         self._line: list[_Task] = []
         self._is_committing = False
         self._is_broken = False
+        self._is_closed = False
         self.is_dead: bool = False
         """The process crashed: nothing of what stands in the line is done any more."""
 
@@ -80,7 +81,8 @@ class SimulatedLedger:
             self._witness.found(record)
 
     async def close(self) -> None:
-        """Wait until what stands in the line is done."""
+        """Take nothing more, and wait until what stands in the line is done."""
+        self._is_closed = True
         if self._line and not self.is_dead:
             await self._line[-1].future
 
@@ -101,8 +103,8 @@ class SimulatedLedger:
         self._apply_spilled()
 
     async def _call(self, method: str, *args: Any, **keywords: Any) -> Any:
-        if self.is_dead:
-            raise LedgerError("dead")
+        if self.is_dead or self._is_closed:
+            raise LedgerError("closed")
         loop = asyncio.get_running_loop()
         task = _Task(method, args, keywords, loop.create_future())
         self._line.append(task)
