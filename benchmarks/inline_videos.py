@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import platform
-import resource
-import subprocess
+import json
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+
+from callbacks import timed_callbacks
+from machine import description
+from resident import Peak, resident
+from serving import fake_server
 
 from veo_async import Limits, PollPolicy, Provider, Rate, VeoSession
 
-HERE = Path(__file__).parent
 MODEL = "projects/films/locations/us-central1/publishers/google/models/veo-3.1-fast-generate-001"
 GOAL_MB, GOAL_MS = 200, 20
 SERVER = """
@@ -59,50 +55,6 @@ asyncio.run(main())
 """
 
 
-def resident_mb() -> float:
-    """Return what this process holds of the memory now, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-class Peak:
-    """Watches the memory from a thread of its own; the kernel's own peak would count what was before."""
-
-    def __init__(self) -> None:
-        """Begin to watch."""
-        self.mb = resident_mb()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(0.01):
-            self.mb = max(self.mb, resident_mb())
-
-    def stop(self) -> None:
-        """End watching."""
-        self._stopped.set()
-        self._thread.join()
-
-
-@contextmanager
-def timed_callbacks(took: list[float]) -> Any:
-    """Note how long each callback of the loop takes."""
-    handle_type: Any = asyncio.Handle
-    run: Callable[[asyncio.Handle], None] = handle_type._run  # noqa: SLF001
-
-    def timed(handle: asyncio.Handle) -> None:
-        began_at = time.perf_counter()
-        run(handle)
-        took.append(time.perf_counter() - began_at)
-
-    handle_type._run = timed  # noqa: SLF001
-    try:
-        yield
-    finally:
-        handle_type._run = run  # noqa: SLF001
-
-
 async def measure(port: int, count: int, folder: str) -> tuple[float, float, list[float], float]:
     """Return memory before and at its peak, how long callbacks took, and the seconds for all."""
 
@@ -116,19 +68,18 @@ async def measure(port: int, count: int, folder: str) -> tuple[float, float, lis
         base_url=f"http://127.0.0.1:{port}",
         limits=Limits(checks=Rate(1000, per=1)),
     )
-    took: list[float] = []
     policy = PollPolicy(expected=0.5, min_interval=0.05)
     async with VeoSession(provider, ledger=f"{folder}/jobs.db", poll=policy) as veo:
-        before_mb = resident_mb()
+        before = resident()
         peak, began_at = Peak(), time.perf_counter()
-        with timed_callbacks(took):
+        with timed_callbacks() as took:
             jobs = await veo.attach_many([f"{MODEL}/operations/op{n}" for n in range(count)])
             results = await asyncio.gather(*jobs)
         seconds = time.perf_counter() - began_at
-        peak.stop()
+        most = peak.stop()
         assert all(result.videos[0].sha256 for result in results)
         assert veo.statistics().checks == count, "a done operation was checked again"
-    return before_mb, peak.mb, sorted(took), seconds
+    return before / 1e6, most / 1e6, sorted(took), seconds
 
 
 def main() -> None:
@@ -140,25 +91,18 @@ def main() -> None:
         "--answers", type=int, default=64, help="operations that are done at once (default 64)"
     )
     parser.add_argument("--megabytes", type=float, default=40, help="base64 in each, in MB (default 40)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    print(
-        f"CPython {platform.python_version()}, aiohttp {version('aiohttp')}, {platform.system()} "
-        f"{platform.machine()}; {options.answers} answers of {options.megabytes:g} MB"
-    )
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(int(options.megabytes * 1e6))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stdout is not None
-    with server, tempfile.TemporaryDirectory() as folder:
-        port = int(server.stdout.readline())
+    server = (sys.executable, "-c", SERVER, str(int(options.megabytes * 1e6)))
+    with fake_server(server) as port, tempfile.TemporaryDirectory() as folder:
         before, peak, took, seconds = asyncio.run(measure(port, options.answers, folder))
-        server.kill()
+    longest, most = 1e3 * took[-1], 1e3 * took[-len(took) // 1000]
+    if options.json:
+        print(json.dumps({"before_mb": before, "peak_mb": peak, "longest_ms": longest, "seconds": seconds}))
+        return
+    print(", ".join(f"{name} {value}" for name, value in description().items()))
     volume = options.answers * options.megabytes
     print(f"memory {before:.0f} MB before, {peak:.0f} MB at the peak; goal {GOAL_MB}")
-    longest, most = 1e3 * took[-1], 1e3 * took[-len(took) // 1000]
     print(f"{len(took)} callbacks: longest {longest:.1f} ms, p99.9 {most:.1f} ms; goal {GOAL_MS}")
     print(f"{seconds:.1f} s, {volume / seconds:.0f} MB of base64 a second")
 

@@ -8,7 +8,6 @@ the request whole and then closes or resets the connection. Prints a table: POST
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
 import subprocess
@@ -17,13 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+from peers import GENAI, environment
+
 Way = Literal["closed", "reset"]
 WAYS: Final[Sequence[Way]] = ("closed", "reset")
 LIMIT_S: Final = 300
 PEERS: Mapping[str, Sequence[str]] = {
     "veo_async": (),
-    "google_genai": ("google-genai==2.34.0", "aiohttp==3.14.5"),
-    "google_genai_sync": ("google-genai==2.34.0", "aiohttp==3.14.5"),
+    "google_genai": GENAI,
+    "google_genai_sync": GENAI,
     "openai": ("openai==3.54.0",),
     "runwayml": ("runwayml==5.24.0",),
     "lumaai": ("lumaai==1.21.0",),
@@ -61,19 +62,6 @@ class LosingServer:
             await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
 
 
-def installed(name: str, folder: Path) -> dict[str, str]:
-    """Return the environment in which a client is found, installing it the first time."""
-    environment = dict(os.environ)
-    if not PEERS[name]:
-        return environment
-    package = PEERS[name][0]
-    target = folder / package.replace("==", "-")
-    if not target.exists():
-        command = [sys.executable, "-m", "pip", "install", "-q", "--target", str(target), *PEERS[name]]
-        subprocess.run(command, check=True)
-    return environment | {"PYTHONPATH": str(target)}
-
-
 async def posts_for(name: str, way: Way, folder: Path) -> tuple[int, str]:
     """Return how many POSTs one submit of a client became, and what it raised."""
     losing = LosingServer(way)
@@ -82,7 +70,7 @@ async def posts_for(name: str, way: Way, folder: Path) -> tuple[int, str]:
     script = str(Path(__file__).with_name("lost_reply_clients.py"))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, script, name, f"http://127.0.0.1:{port}"),
-        env=installed(name, folder),
+        env=environment(PEERS[name], folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )

@@ -9,6 +9,8 @@ from .leaks import LeakWatch
 
 settings.register_profile("campaign", max_examples=20_000, deadline=None)
 """For an hour: `nox -s fuzz`."""
+settings.register_profile("mutants", max_examples=25, deadline=None, derandomize=True, database=None)
+"""For thousands of short runs: `nox -s mutants`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

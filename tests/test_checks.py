@@ -202,5 +202,5 @@ def test_every_field_of_a_request_is_looked_at() -> None:
         *("aspect_ratio", "resolution", "negative_prompt", "person_generation", "storage_uri"),
         *("enhance_prompt", "generate_audio", "seed", "sample_count", "duration_seconds"),
     }
-    ours = {"model", "labels", "idempotency_key"}
+    ours = {"model", "labels", "priority", "idempotency_key"}
     assert {field.name for field in attrs_fields(VideoRequest)} == looked_at | ours

@@ -330,7 +330,7 @@ def test_every_other_field_counts(name: str) -> None:
     media_fields = {"image": "a.png", "last_frame": "a.png", "video": "a.mp4", "reference_images": ["a.png"]}
     bare = VideoRequest("boat")
     other = evolve(bare, **{name: (values | media_fields).get(name, "other")})
-    counts = name not in {"labels", "idempotency_key"}
+    counts = name not in {"labels", "priority", "idempotency_key"}
     assert (request_digest(other) != request_digest(bare)) is counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import veo_async
-from veo_async.emulator import Emulator
+from veo_async.emulator import Emulator, Webhooks
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 START_S = 20.0
@@ -36,6 +37,11 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def environment(emulator: Emulator) -> dict[str, str]:
     """What tells an example whom to talk to."""
+    return environment_of(emulator)
+
+
+def environment_of(emulator: Emulator) -> dict[str, str]:
+    """Return what tells an example whom to talk to."""
     return os.environ | {
         "VEO_PROVIDER": "gemini",
         "VEO_BASE_URL": emulator.base_url,
@@ -63,10 +69,9 @@ def run(example: str, *arguments: str, folder: Path, environment: dict[str, str]
 
 
 @contextmanager
-def serving(example: str, folder: Path, environment: dict[str, str]) -> Generator[str]:
-    """Run a web application on a free port; yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+def serving(example: str, folder: Path, environment: dict[str, str], port: int = 0) -> Generator[str]:
+    """Run a web application on a port, free unless given; yield its address."""
+    port = port or free_port()
     server = subprocess.Popen(
         [sys.executable, str(EXAMPLES / example), str(port)], cwd=folder, env=environment
     )
@@ -76,6 +81,13 @@ def serving(example: str, folder: Path, environment: dict[str, str]) -> Generato
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
@@ -185,6 +197,24 @@ def test_aiohttp_app(emulator: Emulator, environment: dict[str, str], tmp_path: 
     with serving("aiohttp_app.py", tmp_path, environment) as address:
         assert is_mp4(fetch(f"{address}/video?prompt=A+paper+boat"))
     assert len(emulator.bill) == 1
+
+
+@pytest.mark.parametrize("example", ["webhook_aiohttp.py", "webhook_fastapi.py"])
+def test_webhook_apps(example: str, tmp_path: Path) -> None:
+    """Status checks are half a minute apart, and the answer comes much sooner: by the webhook."""
+    pytest.importorskip("fastapi")
+    secret = "whsec_" + base64.b64encode(bytes(32)).decode()
+    path, method, at = ("videos", "POST", "/veo/") if "fastapi" in example else ("video", "GET", "/veo")
+    port = free_port()
+    hook = {"VEO_WEBHOOK_SECRET": secret, "VEO_WEBHOOK_URL": f"http://127.0.0.1:{port}{at}"}
+    with Emulator(waiting=0.5, clip="tiny", webhooks=Webhooks(secret=secret)).in_thread() as emulator:
+        with serving(example, tmp_path, environment_of(emulator) | hook, port) as address:
+            began = time.monotonic()
+            answer = fetch(f"{address}/{path}?prompt=A+paper+boat", method=method)
+            assert time.monotonic() - began < 5
+        assert is_mp4(answer) or json.loads(answer)["operation"] == emulator.bill.operations[0]
+        assert [delivery.status for delivery in emulator.deliveries] == [200]
+        assert len(emulator.requests.sockets("check")) == 1
 
 
 def test_every_example_is_run() -> None:

@@ -399,7 +399,7 @@ def test_missing(body: bytes) -> None:
 
 def test_a_page_of_a_list() -> None:
     """By model, with a size, never asking for partial success."""
-    url = f"{STATUS}/v1beta/models/{MODEL}/operations?pageSize=100"
+    url = f"{STATUS}/v1beta/models/{MODEL}/operations?pageSize=200"
     assert dialect.list_page(MODEL, None).url == url
     assert dialect.list_page(MODEL, "a+b/c=&d").url == f"{url}&pageToken=a%2Bb%2Fc%3D%26d"
     assert dialect.list_page(MODEL, None).method == "GET"

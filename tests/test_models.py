@@ -67,7 +67,7 @@ def test_nothing_is_set_unless_it_is_given() -> None:
     """Every field but the prompt is None or empty."""
     request = VideoRequest("A paper boat")
     given = attrs.asdict(request, filter=lambda _, value: value not in (None, (), {}))
-    assert given == {"prompt": "A paper boat"}
+    assert given == {"prompt": "A paper boat", "priority": "normal"}
 
 
 def test_only_the_prompt_has_a_place() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from veo_async.engine.events import Submit, SubmitQueued
+from veo_async.engine.events import CHECKS, Hinted, Submit, SubmitQueued
 from veo_async.engine.scheduler import PollScheduler
 from veo_async.models import JobId
 from veo_async.options import Limits, Rate
@@ -46,3 +46,38 @@ async def test_what_is_posted_in_one_turn_is_settled_at_once_and_the_rest_when_i
     assert [jobs for _, jobs in taken] == [("0", "1"), ("2", "3")]
     assert taken[0][0] == 0
     assert 60 < taken[1][0] < 61
+
+
+async def test_what_can_wait_is_settled_together_at_the_next_tick() -> None:
+    loop = asyncio.get_running_loop()
+    turns: list[tuple[float, int]] = []
+    poller = Poller(PollScheduler(), {}, lambda events, _: turns.append((loop.time(), len(events))))
+    task = asyncio.create_task(poller.run())
+    await asyncio.sleep(0.01)
+    turns.clear()
+    for _ in range(3):
+        poller.post_soon(Hinted(CHECKS, 0.0))
+        await asyncio.sleep(0.05)
+    assert turns == []
+    await asyncio.sleep(10)
+    task.cancel()
+    assert turns == [(1000.25, 3)]
+
+
+async def test_what_cannot_wait_takes_the_rest_along() -> None:
+    turns: list[int] = []
+    poller = Poller(PollScheduler(), {}, lambda events, _: turns.append(len(events)))
+    task = asyncio.create_task(poller.run())
+    await asyncio.sleep(0.01)
+    turns.clear()
+    poller.post_soon(Hinted(CHECKS, 0.0))
+    poller.post(Hinted(CHECKS, 0.0))
+    await asyncio.sleep(10)
+    task.cancel()
+    assert turns == [2]
+
+
+def test_short_windows_have_short_ticks() -> None:
+    """An answer told late gives its slot back late: never so late that the rate suffers."""
+    assert PollScheduler(limits=Limits(checks=Rate(2, per=0.1))).tick == pytest.approx(0.025)
+    assert PollScheduler().tick == 0.25

@@ -19,8 +19,8 @@ PURE = (
 PURE_MODULES = frozenset({
     "__future__", "abc", "attrs", "base64", "binascii", "bisect", "cattrs", "collections", "contextlib",
     "copy", "dataclasses", "datetime", "difflib", "email", "enum", "fractions", "functools", "hashlib",
-    "heapq", "ipaddress", "itertools", "json", "math", "operator", "pathlib", "re", "statistics", "string",
-    "struct", "types", "typing", "veo_async",
+    "heapq", "hmac", "ipaddress", "itertools", "json", "math", "operator", "pathlib", "re", "statistics",
+    "string", "struct", "types", "typing", "veo_async",
 })
 """What a pure module may import; whatever else looks at the world or may come to."""
 PURE_NAMES = frozenset({

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from veo_async.errors import WaitTimeoutError as WaitTimeoutError
     from veo_async.job import Job as Job
     from veo_async.job import JobEvent as JobEvent
+    from veo_async.models import Eta as Eta
     from veo_async.models import Expired as Expired
     from veo_async.models import Failed as Failed
     from veo_async.models import Filtered as Filtered
@@ -53,10 +54,23 @@ if TYPE_CHECKING:
     from veo_async.options import RetryPolicy as RetryPolicy
     from veo_async.options import Timeouts as Timeouts
     from veo_async.providers import Provider as Provider
+    from veo_async.session import CheckAnswered as CheckAnswered
+    from veo_async.session import Dropped as Dropped
+    from veo_async.session import EventStream as EventStream
     from veo_async.session import Item as Item
+    from veo_async.session import JobMoved as JobMoved
+    from veo_async.session import Lag as Lag
+    from veo_async.session import Lifted as Lifted
+    from veo_async.session import ListAnswered as ListAnswered
+    from veo_async.session import Paused as Paused
+    from veo_async.session import RateChanged as RateChanged
+    from veo_async.session import SessionEvent as SessionEvent
     from veo_async.session import SessionReport as SessionReport
+    from veo_async.session import Standstill as Standstill
     from veo_async.session import Statistics as Statistics
     from veo_async.session import VeoSession as VeoSession
+    from veo_async.session import VideoStored as VideoStored
+    from veo_async.session import WaitingTime as WaitingTime
 
 _HOMES = {
     "veo_async.dialects.dialect": ["Capabilities"],
@@ -88,6 +102,7 @@ _HOMES = {
     ],
     "veo_async.job": ["Job", "JobEvent"],
     "veo_async.models": [
+        "Eta",
         "Expired",
         "Failed",
         "Filtered",
@@ -103,7 +118,25 @@ _HOMES = {
     ],
     "veo_async.options": ["Limits", "PollPolicy", "Rate", "RetryPolicy", "Timeouts"],
     "veo_async.providers": ["Provider"],
-    "veo_async.session": ["Item", "SessionReport", "Statistics", "VeoSession"],
+    "veo_async.session": [
+        "CheckAnswered",
+        "Dropped",
+        "EventStream",
+        "Item",
+        "JobMoved",
+        "Lag",
+        "Lifted",
+        "ListAnswered",
+        "Paused",
+        "RateChanged",
+        "SessionEvent",
+        "SessionReport",
+        "Standstill",
+        "Statistics",
+        "VeoSession",
+        "VideoStored",
+        "WaitingTime",
+    ],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, cast
 
 from cattrs import Converter
@@ -59,6 +60,7 @@ def _one_source(media: Media) -> Media:
     return media
 
 
+@cache  # made on first use: an import need not wait for it
 def _request_reader() -> Converter:
     converter = strict_converter(forbid_extra_keys=True)
     as_object = object_hook(Media, converter, data=override(omit=True))
@@ -100,6 +102,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+@cache
 def _writer(media: Callable[[Media], dict[str, Any]], *omitted: str) -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_unstructure_hook(Media, media)
@@ -110,6 +113,7 @@ def _writer(media: Callable[[Media], dict[str, Any]], *omitted: str) -> Converte
     return converter
 
 
+@cache
 def _outcome_writer() -> Converter:
     converter = Converter(omit_if_default=True)
     hook = make_dict_unstructure_fn(Video, converter, _cattrs_omit_if_default=True, data=override(omit=True))
@@ -121,18 +125,12 @@ def _outcome_writer() -> Converter:
     return converter
 
 
+@cache
 def _outcome_reader() -> Converter:
     # Fields this version does not know pass: a manifest may come from a later one.
     converter = strict_converter(forbid_extra_keys=False)
     converter.register_structure_hook(Video, object_hook(Video, converter, data=override(omit=True)))
     return converter
-
-
-_REQUESTS_IN: Final = _request_reader()
-_REQUESTS_OUT: Final = _writer(_kept)
-_IDENTITIES: Final = _writer(_identity, "labels", "idempotency_key")
-_OUTCOMES_IN: Final = _outcome_reader()
-_OUTCOMES_OUT: Final = _outcome_writer()
 
 
 def structure_request(obj: Any, where: str = "request") -> VideoRequest:
@@ -147,7 +145,7 @@ def structure_request(obj: Any, where: str = "request") -> VideoRequest:
         InvalidRequestError: Names every field at fault at once, and what to write instead.
     """
     try:
-        return structure(_REQUESTS_IN, obj, VideoRequest)
+        return structure(_request_reader(), obj, VideoRequest)
     except StructureError as error:
         top = re.split(r"[.\[]", error.faults[0][0])[0]
         raise InvalidRequestError(f"{where}: {error}", field=top or None) from None
@@ -173,7 +171,7 @@ def unstructure_request(request: VideoRequest) -> dict[str, Any]:
         InvalidRequestError: Media is given as bytes (keep them in the ledger first), `extra` is not JSON, or
             a field is not of its type.
     """
-    plain: dict[str, Any] = _REQUESTS_OUT.unstructure(request)
+    plain: dict[str, Any] = _writer(_kept).unstructure(request)
     if "extra" in plain:
         plain["extra"] = json.loads(_canonical(plain["extra"]))  # tuples become lists here already
     # A request is not checked when it is made, and a row that cannot be read again would be found too late.
@@ -184,19 +182,19 @@ def unstructure_request(request: VideoRequest) -> dict[str, Any]:
 def request_digest(request: VideoRequest) -> str:
     """Return the SHA-256 of what is asked for, in hexadecimal.
 
-    Labels and the idempotency key do not count. Media counts by its content where that is known (`sha256` or
-    `data`), else by its URI or path.
+    Labels, the priority and the idempotency key do not count. Media counts by its content where that is known
+    (`sha256` or `data`), else by its URI or path.
 
     Raises:
         InvalidRequestError: `extra` is not JSON.
     """
-    text = _canonical(_IDENTITIES.unstructure(request))
+    text = _canonical(_writer(_identity, "labels", "priority", "idempotency_key").unstructure(request))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def unstructure_outcome(outcome: Outcome) -> dict[str, Any]:
     """Return the outcome as a JSON object, its kind under "state"; bytes of videos are left out."""
-    plain: dict[str, Any] = _OUTCOMES_OUT.unstructure(outcome)
+    plain: dict[str, Any] = _outcome_writer().unstructure(outcome)
     # What was billed is said even where it is the kind's default: people read these lines.
     return {"state": _TAG_OF[type(outcome)], "billed": outcome.billed} | plain
 
@@ -211,6 +209,6 @@ def structure_outcome(obj: Any, where: str = "outcome") -> Outcome:
     if not isinstance(tag, str) or tag not in OUTCOME_TAGS:
         raise LedgerError(f'{where}: "state" must be one of {", ".join(OUTCOME_TAGS)}, not {shown(tag)}')
     try:
-        return structure(_OUTCOMES_IN, obj, OUTCOME_TAGS[tag])
+        return structure(_outcome_reader(), obj, OUTCOME_TAGS[tag])
     except StructureError as error:
         raise LedgerError(f"{where}: {error}") from None

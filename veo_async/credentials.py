@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 import anyio
 
@@ -53,9 +53,22 @@ KeySource = str | Secret | Callable[[], Awaitable[str]]
 """A key, or an async callable that returns one and is asked again when the provider refuses it."""
 
 
+class _NotAKey(Secret):
+    """Stands for what cannot be a key, as bytes of one: that is not shown either."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        super().__init__("")
+        self.kind = kind
+
+
 def sealed(source: KeySource) -> KeySource:
     """Return a key as a Secret, not looked at yet: what holds it shows it in no traceback's locals."""
-    return Secret(source) if isinstance(source, str) else source
+    if isinstance(source, str):
+        return Secret(source)
+    given: object = source  # whatever its type is said to be
+    return source if isinstance(given, Secret) or callable(given) else _NotAKey(type(given).__name__)
 
 
 def checked(key: object) -> Secret:
@@ -64,10 +77,12 @@ def checked(key: object) -> Secret:
     Raises:
         ConfigurationError: it cannot be a key; its value is not in the message.
     """
-    secret = Secret(key) if isinstance(key, str) else key
+    secret = sealed(cast("KeySource", key))
     del key
     if not isinstance(secret, Secret):
         raise ConfigurationError(f"the API key must be a string, not {type(secret).__name__}")
+    if isinstance(secret, _NotAKey):
+        raise ConfigurationError(f"the API key must be a string, not {secret.kind}")
     fault = _fault(secret.reveal())
     if fault is not None:
         raise ConfigurationError(fault)

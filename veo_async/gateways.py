@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from string import Formatter
@@ -163,7 +164,7 @@ def read_gateway(path: Path) -> Gateway:
     """
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
-        gateway = structure(_CONVERTER, plain, Gateway)
+        gateway = structure(_converter(), plain, Gateway)
         faults = tuple(_faults(gateway))
         if not faults:
             return gateway
@@ -203,6 +204,7 @@ def _option(value: Any, _: Any) -> bool | str:
     return value
 
 
+@cache  # made on first use
 def _converter() -> Any:
     converter = strict_converter(forbid_extra_keys=True)
     converter.register_structure_hook(RefusalKind, _one_of(RefusalKind))
@@ -210,8 +212,6 @@ def _converter() -> Any:
     converter.register_structure_hook(bool | str, _option)
     return converter
 
-
-_CONVERTER: Final = _converter()
 
 _Fault = tuple[str, str]
 """Where in the file, and what is wrong there."""

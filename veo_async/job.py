@@ -15,7 +15,7 @@ from veo_async.endings import error_of
 from veo_async.engine.lifecycle import FINAL, State
 from veo_async.errors import VeoError, WaitTimeoutError
 from veo_async.ledger.records import JobRecord
-from veo_async.models import JobId, Outcome, Result, Succeeded, VideoRequest
+from veo_async.models import Eta, JobId, Outcome, Result, Succeeded, VideoRequest
 from veo_async.tokens import Token
 
 __all__ = ["Cancelled", "Job", "JobEvent", "JobHost"]
@@ -46,8 +46,16 @@ class JobHost(Protocol):
         """Return why waiting for `job` is of no use now, or None."""
         ...
 
+    def eta(self, job: Job) -> Eta | None:
+        """Return when the provider is likely to have finished `job`."""
+        ...
+
     async def cancel(self, job: Job) -> Cancelled:
         """Withdraw `job`, or stop waiting for it."""
+        ...
+
+    def moved(self, job: Job, before: State | None, at: float) -> None:
+        """Take note that `job` has passed into its state, at wall-clock seconds; None: it is new."""
         ...
 
     def ended(self, job: Job) -> None:
@@ -150,7 +158,7 @@ class Job:
             WaitTimeoutError: The time passed first; the job goes on.
             SessionClosedError: The session was closed first.
         """
-        outcome = await self.outcome(timeout)
+        outcome: Outcome = await self._until(self._fate, timeout)
         if isinstance(outcome, Succeeded):
             return outcome.result
         error = error_of(outcome, self.id, self.operation)
@@ -209,6 +217,21 @@ class Job:
         """
         return await self._host.save(await self.wait(), target, overwrite=overwrite)
 
+    def eta(self) -> Eta | None:
+        """Return when the provider is likely to have finished, by what was learned of jobs of this kind.
+
+        For a job that runs that is seconds from now, given that it was not done at the last check. For one
+        that is not accepted yet it is the time from acceptance on, as if that were now: how long it will be
+        queued is not known and not in it. For an operation attached to without a known age it counts from
+        when it was attached. None when nothing is waited for: the job is final or unknown, or waiting for it
+        was cancelled.
+
+        Raises:
+            ConfigurationError: Called from another process, thread or event loop than the session's.
+        """
+        self._host.check_home()
+        return self._host.eta(self)
+
     async def cancel(self) -> Cancelled:
         """Withdraw the job if nothing was sent yet, else stop waiting for it; say which.
 
@@ -222,10 +245,11 @@ class Job:
 
     def advance(self, record: JobRecord, at: float) -> None:
         """Take over the ledger's new row and wake all who wait."""
-        moved = record.state is not self._record.state
+        before = self._record.state
         self._record = record
-        if moved:
+        if record.state is not before:
             self._history.append(JobEvent(record.state, at))
+            self._host.moved(self, before, at)
             if record.state in FINAL:
                 self._host.ended(self)
         self.wake()
@@ -298,14 +322,20 @@ class Job:
     async def _until(self, decide: Callable[[], _T | None], timeout: float | None) -> _T:
         """Return what `decide` finds, asked now and each time something changes."""
         self._host.check_home()
+        if timeout is None:  # in one frame: a hundred thousand may wait here, and each more costs 200 bytes
+            while (found := decide()) is None:
+                waiter = self._new_waiter()
+                try:
+                    await waiter
+                finally:
+                    self._forget(waiter)
+            return found
         found = decide()
         if found is not None:
             return found
         try:
             async with asyncio.timeout(timeout):
-                while (found := decide()) is None:
-                    await self._change()
-                return found
+                return await self._until(decide, None)
         except WaitTimeoutError:
             raise
         except TimeoutError:
@@ -317,17 +347,17 @@ class Job:
             operation=self.operation,
         )
 
-    async def _change(self) -> None:
-        """Wait for the next change on a future of one's own: cancelling one waiter touches no other."""
-        waiter = asyncio.get_running_loop().create_future()
+    def _new_waiter(self) -> asyncio.Future[None]:
+        """Return a future for the next change, each caller's own: cancelling one waiter touches no other."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._waiters is None:
             self._waiters = []
         self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if self._waiters and waiter in self._waiters:
-                self._waiters.remove(waiter)
+        return waiter
+
+    def _forget(self, waiter: asyncio.Future[None]) -> None:
+        if self._waiters and waiter in self._waiters:
+            self._waiters.remove(waiter)
 
     def _take_waiters(self) -> list[asyncio.Future[None]]:
         waiters, self._waiters = self._waiters or [], None

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any, Literal, NewType
 
 from attrs import field, frozen
 
 from veo_async.errors import Billed
 
 __all__ = [
+    "Eta",
     "Expired",
     "Failed",
     "Filtered",
@@ -20,6 +21,7 @@ __all__ = [
     "Media",
     "MediaSource",
     "Outcome",
+    "Priority",
     "Problem",
     "Rejected",
     "Result",
@@ -32,6 +34,9 @@ __all__ = [
 
 JobId = NewType("JobId", str)
 """A job's id in its session and ledger: a UUID4."""
+
+Priority = Literal["urgent", "normal", "bulk"]
+"""Whose request goes first where there is no room for all."""
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -159,6 +164,9 @@ class VideoRequest:
     """A `gs://` folder for the result, on Vertex AI."""
     labels: Mapping[str, str] = field(factory=dict[str, str], kw_only=True, converter=_labels)
     """Ours, never on the wire: grouping, fairness, reports."""
+    priority: Priority = field(default="normal", kw_only=True)
+    """Ours, never on the wire: "urgent" goes before "normal" before "bulk" wherever there is no room for all;
+    so that none starves, one turn in ten is for each that waits."""
     extra: Mapping[str, Any] = field(factory=dict[str, Any], kw_only=True, converter=_extra)
     """Provider fields this library does not know: merged into the parameters as they are."""
     idempotency_key: str | None = field(default=None, kw_only=True)
@@ -295,6 +303,19 @@ class Unknown:
     message: str = ""
     billed: Billed = "unknown"
     raw: Any = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class Eta:
+    """When the provider is likely to have finished, in seconds from now; 0 where that is past already.
+
+    Whoever awaits the job hears of it with the next status check after that.
+    """
+
+    p50: float
+    """As likely sooner as later."""
+    p90: float
+    """Sooner nine times in ten."""
 
 
 Outcome = Succeeded | Filtered | Failed | Expired | Rejected | Withdrawn | Unknown

@@ -51,6 +51,8 @@ class Limits:
     """Operations that may run at the provider at once; further jobs stay queued."""
     downloads: int = field(default=4, validator=_positive)
     """Downloads at once."""
+    download_rates: tuple[Rate, ...] = field(default=(Rate(50, per=1),), converter=_rates)
+    """Requests for videos, redirects among them; one rate or several."""
 
 
 @frozen(kw_only=True)
@@ -63,11 +65,19 @@ class PollPolicy:
     """Seconds after which an operation that is not done counts as stalled: its awaiters are told, slow
     checks go on."""  # 20 min: three times the longest documented waiting time of 6 min
     expected: float = field(default=60.0, validator=_positive)
-    """Median waiting time in seconds that is assumed until enough is learned."""  # observed: 55 to 113 s
+    """The prior: the median waiting time in seconds that is assumed until enough is learned. It weighs as
+    much as two operations, and until five were seen to end no gap is longer than 10 s."""  # 55 to 113 s
     spread: float = field(default=0.5, validator=_positive)
-    """Standard deviation of the waiting time's logarithm that is assumed until enough is learned."""
+    """The prior's width: the standard deviation of the waiting time's logarithm."""
+    check_worth: float = field(default=0.6, validator=_positive)
+    """Seconds of lag that one status check is worth: with half of it, checks are 1.4 times as many and an end
+    is known so much sooner. Gaps are √(2 · check_worth / h), where h is the rate at which operations of that
+    age end."""  # 0.6: no more checks a job than a loop that sleeps 10 s, where the median is 60 s
     min_interval: float = field(default=1.0, validator=_positive)
     """Shortest gap between two checks of one operation, in seconds."""
+    use_list: bool = True
+    """Where the provider lists operations (its `can_list`): one list request answers many checks, as soon as
+    eight operations of a model wait. Lists that prove useless are given up. False: one request a check."""
 
 
 @frozen(kw_only=True)

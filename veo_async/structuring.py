@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, Final, TypeVar, cast, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -61,6 +61,18 @@ def _path(value: Any, _: Any) -> Path:
     return Path(value)
 
 
+def _choice_hook(cls: Any, _: Converter) -> Structure[Any]:
+    choices = get_args(cls)
+    words = " or ".join(filter(None, [", ".join(map(shown, choices[:-1])), shown(choices[-1])]))
+
+    def hook(value: Any, _: Any) -> Any:
+        if value not in choices:
+            raise ValueError(f"must be {words}, not {shown(value)}")
+        return value
+
+    return hook
+
+
 def _tuple_hook(cls: Any, converter: Converter) -> Structure[Any]:
     items = GenericAlias(list, get_args(cls)[:1])
     structure_items = converter.get_structure_hook(items)
@@ -98,7 +110,7 @@ def object_hook(cls: type[T], converter: Converter, **overrides: Any) -> Structu
     return hook
 
 
-def _is_a(origin: type) -> Callable[[Any], bool]:
+def _is_a(origin: object) -> Callable[[Any], bool]:
     return lambda cls: get_origin(cls) is origin
 
 
@@ -112,6 +124,7 @@ def strict_converter(*, forbid_extra_keys: bool) -> Converter:
     converter.register_structure_hook(Path, _path)
     converter.register_structure_hook(int | str | None, _whole_or_text)
     factories: list[tuple[Callable[[Any], bool], Any]] = [
+        (_is_a(Literal), _choice_hook),
         (_is_a(tuple), _tuple_hook),
         (_is_a(Mapping), _mapping_hook),
         (attrs.has, object_hook),

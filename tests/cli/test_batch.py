@@ -236,6 +236,18 @@ def test_a_refused_key_is_told_once_and_a_good_one_goes_on(
     assert "key-42" not in wire
 
 
+def test_urgent_lines_are_sent_first(shell: Shell, tmp_path: Path) -> None:
+    """A line's own priority, else that of the command; and another one later is no other request."""
+    lines = [{"prompt": "a", "priority": "normal"}, {"prompt": "b"}, {"prompt": "c", "priority": "urgent"}]
+    file = write_lines(tmp_path / "prompts.jsonl", lines)
+    ran = shell("batch", file, "--out", "out", "--priority", "bulk", "--max-in-flight", "1", "--json", *FAST)
+    assert ran.status == 0
+    done = [event["request"]["prompt"] for event in ran.of("settled")]
+    assert done == ["c", "a", "b"]
+    assert shell("batch", file, "--out", "out", "--priority", "urgent", *FAST).status == 0
+    assert bill_of(Path("out")) == {"a": 1, "b": 1, "c": 1}
+
+
 def test_csv_text_and_standard_input(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same requests are the same jobs, whatever form their file has."""
     (tmp_path / "a.csv").write_text("prompt,duration_seconds\na,4\n")

@@ -51,6 +51,18 @@ def test_every_broken_line_is_told_and_the_good_ones_are_kept() -> None:
     assert "prompt" in batch.troubles[2].message
 
 
+def test_the_priority_is_the_lines_own_or_the_one_for_all() -> None:
+    lines = [{"prompt": "a"}, {"prompt": "b", "priority": "urgent"}]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    batch = read_batch(content, Form.JSONL, folder=FOLDER, priority="bulk")
+    assert [line.request.priority for line in batch.lines] == ["bulk", "urgent"]
+    assert [line.request.priority for line in read(*lines).lines] == ["normal", "urgent"]
+    csv = read_batch(b"prompt,priority\na,urgent\nb,\n", Form.CSV, folder=FOLDER, priority="bulk")
+    assert [line.request.priority for line in csv.lines] == ["urgent", "bulk"]
+    wanted = 'priority: must be "urgent", "normal" or "bulk", not "high"'
+    assert told({"prompt": "a", "priority": "high"}) == [(1, wanted)]
+
+
 def test_an_id_stands_once() -> None:
     assert told({"id": "x", "prompt": "a"}, {"prompt": "b"}, {"id": "x", "prompt": "c"}) == [
         (3, 'id: "x" is taken by line 1; choose another')

@@ -128,8 +128,8 @@ def test_two_hundred_submissions_in_one_turn_are_few_checks() -> None:
 def test_answers_that_trickle_in_do_not_break_a_tick_up() -> None:
     """What falls due between two ticks waits for the next one, whatever else happens meanwhile."""
     watched = watching("a")
-    watched.handle(opened("b"), now=0.1)
-    watched.handle(opened("c"), now=0.2)
+    watched.handle(opened("b"), now=0.3)
+    watched.handle(opened("c"), now=0.4)
     assert watched.handle(now=10) == [Check(keys("a"))]
     assert watched.handle(CheckEnded(key("a"), RUNNING, 10), now=10.22) == []
     assert wake(watched) == 10.25

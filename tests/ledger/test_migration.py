@@ -60,6 +60,13 @@ VERSION_1 = (
     f"PRAGMA application_id = {0x76656F31}",
     "PRAGMA user_version = 1",
 )
+# What version 2 added to it, to the letter as well.
+VERSION_2 = (
+    "ALTER TABLE jobs ADD COLUMN replaces TEXT",
+    "ALTER TABLE jobs ADD COLUMN adopted TEXT",
+    "CREATE UNIQUE INDEX jobs_replaces ON jobs (replaces) WHERE replaces IS NOT NULL",
+    "PRAGMA user_version = 2",
+)
 REQUEST = VideoRequest("A paper boat", model="veo-3.1-fast")
 OUTCOMES = {
     "succeeded": {
@@ -116,6 +123,15 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def second(path: Path) -> Path:
+    """The same, as version 2 left it."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in VERSION_2:
+            connection.execute(statement)
+    return path
+
+
 def asked(path: Path, query: str) -> list[tuple[Any, ...]]:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
@@ -169,7 +185,24 @@ async def test_an_earlier_ledger_becomes_the_same_as_a_new_one(path: Path, tmp_p
     await opened(path)
     await opened(new)
     assert tables(path) == tables(new)
-    assert asked(path, "PRAGMA user_version") == asked(new, "PRAGMA user_version") == [(2,)]
+    assert asked(path, "PRAGMA user_version") == asked(new, "PRAGMA user_version") == [(3,)]
+
+
+async def test_a_ledger_of_version_2_becomes_the_same_as_a_new_one(second: Path, tmp_path: Path) -> None:
+    """What was learned of waiting times can be kept in it from then on."""
+    new = tmp_path / "new.db"
+    assert len(await opened(second)) == len(await opened(new)) + len(ROWS)
+    assert tables(second) == tables(new)
+    assert asked(second, "PRAGMA user_version") == [(3,)]
+
+
+async def test_a_reader_reads_a_ledger_of_version_2_and_leaves_it_so(second: Path) -> None:
+    reader = SqliteLedger.read_only(second)
+    await reader.open()
+    assert [record.state for record in await reader.select()] == [facts["state"] for facts in ROWS]
+    assert await reader.waiting_times("gptproto") == []
+    await reader.close()
+    assert asked(second, "PRAGMA user_version") == [(2,)]
 
 
 async def test_what_stands_in_the_way_leaves_the_earlier_ledger_as_it_was(path: Path) -> None:

@@ -557,7 +557,7 @@ MISDEEDS: dict[str, tuple[Script, str]] = {
     "encoded fifty times": (pieces(encoded(b"abc", ", ".join(["gzip"] * 50))), "not read"),
     "drip": (drip, "too long"),
     "drip without a length": (drip_to_the_end_of_the_connection, "too long"),
-    "flood of 1xx": (flood_of_1xx, "too long"),
+    "flood of 1xx": (flood_of_1xx, "too long|no byte"),
 }
 
 

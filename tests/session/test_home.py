@@ -57,6 +57,7 @@ USES: dict[str, Use] = {
     "files": lambda veo, job: veo.files(job.id),
     "job": lambda veo, job: _called(lambda: veo.job(job.id)),
     "statistics": lambda veo, _: _called(veo.statistics),
+    "events": lambda veo, _: _called(veo.events),
     "aclose": lambda veo, _: veo.aclose("abort"),
     "job.accepted": lambda _, job: job.accepted(),
     "job.wait": lambda _, job: job.wait(),

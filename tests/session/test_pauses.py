@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
@@ -23,6 +25,7 @@ from veo_async import (
 )
 from veo_async.engine.lifecycle import State
 from veo_async.engine.resets import seconds_to_reset
+from veo_async.session.zones import quota_zones
 from veo_async.transport import NotSentFailure
 
 from .script import BASE, ScriptedTransport, accepted, done, ok, operation_of
@@ -145,20 +148,51 @@ async def test_a_pause_by_a_check_whose_operation_is_gone_ends_with_a_new_key(
 # ── a day's quota ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_quotas_reset_at_midnight_in_utc_or_the_pacific() -> None:
-    """A minute later, since clocks differ."""
-    day = 86_400.0
-    assert seconds_to_reset(5 * day) == 60
-    assert seconds_to_reset(5 * day + 1) == 8 * HOUR_S - 1 + 60
-    assert seconds_to_reset(5 * day + 8 * HOUR_S) == 60
-    assert seconds_to_reset(5 * day + 9 * HOUR_S) == 15 * HOUR_S + 60
+@pytest.mark.parametrize(
+    ("now", "reset"),
+    [
+        ("2026-01-15T00:00:00Z", "2026-01-15T00:01:00Z"),
+        ("2026-01-15T00:01:00Z", "2026-01-15T08:01:00Z"),
+        ("2026-01-15T08:01:00Z", "2026-01-16T00:01:00Z"),
+        ("2026-07-15T00:01:00Z", "2026-07-15T07:01:00Z"),
+        ("2026-07-15T07:30:00Z", "2026-07-16T00:01:00Z"),
+        (
+            "2026-03-08T00:30:00Z",
+            "2026-03-08T08:01:00Z",
+        ),  # the night in which the Pacific's clocks go forward
+        ("2026-03-09T00:30:00Z", "2026-03-09T07:01:00Z"),
+        ("2026-11-01T00:30:00Z", "2026-11-01T07:01:00Z"),
+        ("2026-11-02T00:30:00Z", "2026-11-02T08:01:00Z"),
+    ],
+)
+def test_quotas_reset_at_midnight_in_utc_or_the_pacific(now: str, reset: str) -> None:
+    """A minute later, since clocks differ; summer and winter."""
+    began, ends = (datetime.fromisoformat(text).timestamp() for text in (now, reset))
+    assert seconds_to_reset(began, quota_zones()) == ends - began
+
+
+def test_without_a_time_zone_database_the_pacific_has_winter_all_the_year(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An hour late in summer, and never early."""
+
+    def missing(name: str) -> ZoneInfo:
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr("veo_async.session.zones.ZoneInfo", missing)
+    quota_zones.cache_clear()
+    try:
+        july = datetime(2026, 7, 15, 1, tzinfo=UTC).timestamp()
+        assert seconds_to_reset(july, quota_zones()) == 7 * HOUR_S + 60
+    finally:
+        quota_zones.cache_clear()
 
 
 async def test_a_days_quota_without_a_hint_ends_at_its_reset(session: Make, wire: ScriptedTransport) -> None:
     """Its awaiters are told; one job tries then, and the queue goes on by itself."""
     wire.submits = lambda number, _: accepted(number) if number else ok(PER_DAY, 429)
     async with session(on_exit="detach") as veo:
-        reset_in = seconds_to_reset(time.time())
+        reset_in = seconds_to_reset(time.time(), quota_zones())
         job = await veo.enqueue(BOAT)
         with pytest.raises(QuotaExhaustedError) as raised:
             await job

@@ -76,7 +76,7 @@ class World:
         self._keyed = dice.random()
         if dice.random() < 0.25:
             self.witness.max_cost = dice.uniform(1.0, 12.0)
-        if dice.random() < 0.15:
+        if dice.random() < 0.25:
             self.witness.max_unknown_cost = dice.uniform(0.0, 3.0)
 
     def live(self) -> None:

@@ -8,7 +8,15 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 
 from veo_async import __version__
-from veo_async.cli.flags import AuditFlags, BatchFlags, EmulateFlags, Output, RequestFlags, Settings
+from veo_async.cli.flags import (
+    AuditFlags,
+    BatchFlags,
+    EmulateFlags,
+    Output,
+    ReplayFlags,
+    RequestFlags,
+    Settings,
+)
 from veo_async.cli.rows import Form, Source
 from veo_async.engine.lifecycle import State
 
@@ -40,6 +48,7 @@ _OUTPUT = Output()
 _REQUEST = RequestFlags()
 _BATCH = BatchFlags()
 _AUDIT = AuditFlags()
+_REPLAY = ReplayFlags()
 _EMULATE = EmulateFlags()
 
 app: App = App(
@@ -151,6 +160,17 @@ async def audit(path: _Ledger, /, *, flags: AuditFlags = _AUDIT) -> int:
     from veo_async.cli.auditing import run_audit
 
     return await run_audit(path, flags)
+
+
+@app.command
+async def replay(path: _Ledger, /, *, flags: ReplayFlags = _REPLAY) -> int:
+    """Say what a recorded run would have come to under other limits and another cadence; nothing is sent.
+
+    Requests, lag (how late ends are found) and the time to the last video, beside the same by default.
+    """
+    from veo_async.cli.replaying import run_replay
+
+    return await run_replay(path, flags)
 
 
 @app.command

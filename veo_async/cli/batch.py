@@ -34,7 +34,7 @@ def open_batch(source: Source) -> BatchFile:
     """
     content = _content(source.file)
     form = source.form or form_of(source.file, content)
-    batch = read_batch(content, form, folder=source.folder, model=source.model)
+    batch = read_batch(content, form, folder=source.folder, model=source.model, priority=source.priority)
     if not batch.lines and not batch.troubles:
         raise ConfigurationError(f"{source.file} holds no request: write one a line")
     return batch
@@ -53,7 +53,8 @@ async def run_batch(file: str, flags: BatchFlags, settings: Settings) -> Exit:
     Raises:
         VeoError: it could not begin; nothing was sent.
     """
-    batch = open_batch(Source(file=file, form=flags.form, model=settings.provider.model))
+    source = Source(file=file, form=flags.form, model=settings.provider.model, priority=flags.priority)
+    batch = open_batch(source)
     provider = look_of(settings.provider, settings.brakes)
     checked = await anyio.to_thread.run_sync(preflight, batch, provider)
     tell_troubles(file, checked)
@@ -63,7 +64,7 @@ async def run_batch(file: str, flags: BatchFlags, settings: Settings) -> Exit:
     again = Again(failed=flags.retry_failed, unknown=flags.resubmit_unknown)
     prepare = partial(plan_batch, checked.entries, again=again, keep_going=flags.keep_going)
     try:
-        return await Campaign(settings, prepare, manifest=()).run()
+        return await Campaign(settings, prepare, manifest=(), report_every=flags.report_every).run()
     except BrokenLinesError as broken:
         tell_troubles(file, Checked(entries=(), troubles=tuple(broken.troubles)))
         say("Nothing was sent.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from attrs import frozen
 from veo_async.cli.rows import Form, Row, Trouble, read_rows
 from veo_async.codec import structure_request
 from veo_async.errors import InvalidRequestError
-from veo_async.models import Media, VideoRequest
+from veo_async.models import Media, Priority, VideoRequest
 
 __all__ = ["BatchFile", "Line", "read_batch"]
 
@@ -37,7 +37,14 @@ class BatchFile:
     troubles: tuple[Trouble, ...] = ()
 
 
-def read_batch(content: bytes, form: Form, *, folder: Path, model: str | None = None) -> BatchFile:
+def read_batch(
+    content: bytes,
+    form: Form,
+    *,
+    folder: Path,
+    model: str | None = None,
+    priority: Priority | None = None,
+) -> BatchFile:
     """Return the requests of a batch file; nothing is opened but what is given.
 
     Args:
@@ -45,8 +52,10 @@ def read_batch(content: bytes, form: Form, *, folder: Path, model: str | None = 
         form: How it is written.
         folder: What paths of media are relative to.
         model: The model of lines that name none.
+        priority: The priority of lines that name none.
     """
-    read = [_line(row, folder, model) for row in read_rows(content, form)]
+    usual = {} if priority is None else {"priority": priority}
+    read = [_line(row, folder, model, usual) for row in read_rows(content, form)]
     lines = [line for line in read if isinstance(line, Line)]
     troubles = [trouble for trouble in read if isinstance(trouble, Trouble)]
     doubled = _doubled_ids(lines)
@@ -57,12 +66,12 @@ def read_batch(content: bytes, form: Form, *, folder: Path, model: str | None = 
     )
 
 
-def _line(row: Row | Trouble, folder: Path, model: str | None) -> Line | Trouble:
+def _line(row: Row | Trouble, folder: Path, model: str | None, usual: Mapping[str, Any]) -> Line | Trouble:
     if isinstance(row, Trouble):
         return row
     where = f"line {row.line}"
     try:
-        fields = dict(row.fields)
+        fields = {**usual, **row.fields}
         line_id = _line_id(fields.pop("id", None))
         _refuse_key(fields)
         request = structure_request(fields, where=where)

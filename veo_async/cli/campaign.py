@@ -26,6 +26,7 @@ from veo_async.cli.manifest import as_object, merged, write_manifest
 from veo_async.cli.records import LEDGER_NAME, reading
 from veo_async.cli.reports import JsonReport, LineReport, Opening, Report, out
 from veo_async.cli.run import Run
+from veo_async.cli.status_lines import status_lines_on_stderr
 from veo_async.cli.totals import total
 from veo_async.cli.tracing import open_trace
 from veo_async.engine.lifecycle import State
@@ -65,6 +66,7 @@ class Campaign:
         *,
         manifest: Sequence[dict[str, Any]] | None,
         take_up: TakeUp | None = None,
+        report_every: float | None = None,
     ) -> None:
         """Make ready.
 
@@ -73,12 +75,14 @@ class Campaign:
             prepare: Decides what is done.
             manifest: Lines of manifest.jsonl that stay beside this run's; None: it is not written at all.
             take_up: Brings in jobs that earlier runs left open; None: only those that are asked for again.
+            report_every: Seconds between two lines that say how the run stands, where no terminal shows it.
         """
         self._settings = settings
         self._prepare = prepare
         self._manifest = manifest
         self._take_up = take_up
         self._report = report_for(settings)
+        self._report_every = None if isinstance(self._report, LiveReport) else report_every
         self._entries: Sequence[Entry] = ()
         self._manifest_lock = anyio.Lock()
         self._next_manifest = 0.0
@@ -127,7 +131,10 @@ class Campaign:
                 on_exit="detach",
                 poll=backend.poll,
                 trace=trace,
+                report_every=self._report_every,
             )
+            if self._report_every is not None:
+                stack.enter_context(status_lines_on_stderr())
             await stack.enter_async_context(session)
             return await self._run_in(session, interrupts)
 

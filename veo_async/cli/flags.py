@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from veo_async.cli.rows import Form
+from veo_async.models import Priority
 from veo_async.providers import NAMES
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "EmulatorFlags",
     "Output",
     "ProviderFlags",
+    "ReplayFlags",
     "RequestFlags",
     "Settings",
 ]
@@ -116,10 +118,14 @@ class BatchFlags:
     """How the file is written, when its name does not tell."""
     keep_going: Annotated[bool, _SWITCH] = False
     """Run the good lines of a file that has broken ones."""
+    priority: Priority | None = None
+    """Of lines that name none: urgent goes before normal before bulk. Default: normal."""
     retry_failed: Annotated[bool, _SWITCH] = False
     """Send requests again that ended without a video: a new paid job each."""
     resubmit_unknown: Annotated[bool, _SWITCH] = False
     """Send requests again that got no answer: each may be paid twice."""
+    report_every: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Seconds between two lines on standard error that say how the run stands, where no terminal shows it."""
 
 
 @Parameter(name="*")
@@ -137,6 +143,34 @@ class AuditFlags:
     """List every operation's name that a damaged ledger holds, and nothing else."""
     prompts: Annotated[bool, _SWITCH] = False
     """Show prompts beside their digests."""
+    json: Annotated[bool, _SWITCH] = False
+    """JSON on standard output."""
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class ReplayFlags:
+    """Under which limits and which cadence recorded jobs are run through the scheduler once more."""
+
+    checks_per_second: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Status checks in any second. Default: 20."""
+    submits_per_minute: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Paid submits in any minute. Default: 50."""
+    max_in_flight: Annotated[int | None, _MORE_THAN_ZERO] = None
+    """Videos being made at once. Default: 500."""
+    max_interval: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Longest gap between two checks of one operation, in seconds. Default: 60."""
+    min_interval: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Shortest gap between two checks of one operation, in seconds. Default: 1."""
+    expected_wait: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Seconds a video takes in the middle, assumed until it is learned. Default: 60."""
+    check_worth: Annotated[float | None, _MORE_THAN_ZERO] = None
+    """Seconds of lag that one check is worth: less of them means more checks."""
+    recorded_lag: Annotated[float, _AT_LEAST_ZERO] = 0.0
+    """Seconds by which the recorded run found ends late, in the mean: what statistics() said. Taken off each
+    waiting time."""
+    at_once: Annotated[bool, _SWITCH] = False
+    """As if all jobs had been asked for with the first one, not when they were."""
     json: Annotated[bool, _SWITCH] = False
     """JSON on standard output."""
 

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from attrs import field, frozen
 
+from veo_async.models import Priority
+
 __all__ = ["STDIN", "Form", "Row", "Source", "Trouble", "form_of", "read_rows"]
 
 _NUMBERS = frozenset({"duration_seconds", "seed", "sample_count"})
@@ -56,6 +58,7 @@ class Source:
     file: str
     form: Form | None = None
     model: str | None = None
+    priority: Priority | None = None
 
     @property
     def folder(self) -> Path:

@@ -14,6 +14,7 @@ from veo_async.cli.identity import Todo, attempt_key
 from veo_async.cli.reports import Report
 from veo_async.endings import error_of
 from veo_async.engine.lifecycle import State
+from veo_async.engine.priorities import ORDER
 from veo_async.errors import (
     AuthenticationError,
     BudgetExceededError,
@@ -91,10 +92,8 @@ class Run:
     async def go(self) -> None:
         """Return when nothing more can be done about any request; cancelling leaves jobs to the session."""
         open_entries = [entry for entry in self._entries if not entry.settled]
-        # What runs already goes first: its videos may expire.
-        order = (Todo.KEEP, Todo.RESUME, Todo.SEND)
         async with anyio.create_task_group() as tasks:
-            for entry in sorted(open_entries, key=lambda entry: order.index(entry.todo)):
+            for entry in sorted(open_entries, key=_turn):
                 if self.obstacle is not None:
                     break
                 await self._begin(entry, tasks)
@@ -200,3 +199,9 @@ class Run:
         entry.settled = True
         self._report.settled(entry)
         await self._saved()
+
+
+def _turn(entry: Entry) -> tuple[int, int]:
+    """Return what decides on the order: what runs already goes first, since its videos may expire."""
+    asked = "normal" if entry.request is None else entry.request.priority
+    return (Todo.KEEP, Todo.RESUME, Todo.SEND).index(entry.todo), ORDER.index(asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -41,6 +42,7 @@ def is_id(text: str) -> bool:
     return ID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=64)  # few models, and a question for each status check and each entry of a list
 def is_model_name(text: str) -> bool:
     """Return whether `text` can stand in a path as a model's name."""
     return len(text) <= _MAX_MODEL and _MODEL.fullmatch(text) is not None

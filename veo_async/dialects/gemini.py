@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -42,14 +42,16 @@ from veo_async.wire import MAX_INLINE_BYTES, Request, Response
 
 __all__ = ["SHAPE", "GeminiDialect", "gateway_uri"]
 
-PAGE_SIZE: Final = 100
-"""Operations asked for in one page of a list."""
+PAGE_SIZE: Final = 200
+"""Operations asked for in one page of a list: finished ones stand between those that run, and reading so many
+takes 2 ms."""
 
 _WEBHOOK: Final = "webhookConfig"
 _READ_HEADERS: Final = {"Accept": "application/json"}
 _SUBMIT_HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 _DOWNLOAD_HEADERS: Final = {"Accept": "*/*"}
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 _FILE: Final = re.compile(
     r"/(?:upload/|download/)?v[0-9][a-z0-9]*/files/([A-Za-z0-9_-][A-Za-z0-9._~-]{0,254})(?::download)?(?:\?|$)"
 )
@@ -68,7 +70,12 @@ def gateway_uri(uri: str, base_url: str, version: str = "v1beta") -> str:
 
 
 def _segment(text: str) -> str:
-    return quote(text, safe="")
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="")  # it takes four times as long
+
+
+@lru_cache(maxsize=64)  # few models, and a URL for each status check
+def _models(base_url: str, version: str, model: str) -> str:
+    return f"{base_url}/{version}/models/{_segment(model)}"
 
 
 @frozen(kw_only=True)
@@ -115,7 +122,7 @@ class GeminiDialect:
             body[_WEBHOOK] = parameters.pop(_WEBHOOK)
         return Request(
             method="POST",
-            url=f"{self._models(self.base_url, model)}:predictLongRunning",
+            url=f"{_models(self.base_url, self.version, model)}:predictLongRunning",
             headers=_SUBMIT_HEADERS,
             body=instances.encoded(body, media),
         )
@@ -127,7 +134,7 @@ class GeminiDialect:
     def check(self, operation: str) -> Request:
         """Encode a status check of one operation, given by its full name."""
         model, operation_id = operation_names.parts(operation)
-        url = f"{self._models(self.status_base_url, model)}/operations/{_segment(operation_id)}"
+        url = f"{_models(self.status_base_url, self.version, model)}/operations/{_segment(operation_id)}"
         return Request(
             method="GET", url=url, headers=_READ_HEADERS, max_bytes=MAX_INLINE_BYTES, cut_base64=True
         )
@@ -138,7 +145,7 @@ class GeminiDialect:
 
     def list_page(self, model: str, page_token: str | None) -> Request:
         """Encode a request for a page of the operations of `model`."""
-        url = f"{self._models(self.status_base_url, model)}/operations?pageSize={PAGE_SIZE}"
+        url = f"{_models(self.status_base_url, self.version, model)}/operations?pageSize={PAGE_SIZE}"
         if page_token is not None:
             url += f"&pageToken={_segment(page_token)}"
         return Request(method="GET", url=url, headers=_READ_HEADERS)
@@ -179,9 +186,6 @@ class GeminiDialect:
             found = _FILE.match(uri, len(base)) if uri.startswith(f"{base}/") else None
             if found:
                 yield f"{base}/upload/{self.version}/files/{found[1]}:download?alt=media"
-
-    def _models(self, base_url: str, model: str) -> str:
-        return f"{base_url}/{self.version}/models/{_segment(model)}"
 
 
 def _listed(body: JsonObject, model: str, response: Response) -> Listed:

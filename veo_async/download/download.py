@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -15,14 +15,11 @@ import backoff
 from veo_async.download.body import VideoBody, file_problem
 from veo_async.download.digests import announced_digests
 from veo_async.download.files import PartFile, StoredFile
-from veo_async.download.hops import opened
+from veo_async.download.hops import Fetcher, opened
 from veo_async.download.policy import TRIES, DownloadPolicy, Hitch, problem
 from veo_async.errors import DownloadError
 from veo_async.mp4 import Mp4Walker
 from veo_async.wire import Request
-
-if TYPE_CHECKING:
-    from veo_async.transport import Transport
 
 __all__ = ["Keep", "save_bytes", "save_video", "stream_video"]
 
@@ -59,7 +56,7 @@ async def _at_once(publish: Callable[[], Awaitable[StoredFile]]) -> StoredFile:
 
 
 async def save_video(
-    transport: Transport,
+    fetcher: Fetcher,
     candidates: Sequence[Request],
     target: Path,
     *,
@@ -74,7 +71,7 @@ async def save_video(
     unless the file was whole already.
 
     Args:
-        transport: What carries the requests.
+        fetcher: What carries the requests.
         candidates: Requests for the video's bytes, tried in order while they answer 404.
         target: The file's name; missing folders are made.
         policy: What the download may do.
@@ -88,14 +85,14 @@ async def save_video(
     patience = _Patience(policy, sleep)
     while True:
         try:
-            return await _save_once(transport, candidates, target, policy, overwrite=overwrite, keep=keep)
+            return await _save_once(fetcher, candidates, target, policy, overwrite=overwrite, keep=keep)
         except Hitch as error:
             hitch = error
         await patience.pause(hitch)
 
 
 async def stream_video(
-    transport: Transport,
+    fetcher: Fetcher,
     candidates: Sequence[Request],
     *,
     policy: DownloadPolicy,
@@ -113,7 +110,7 @@ async def stream_video(
     begun = False
     while True:
         try:
-            async with opened(transport, candidates, policy) as body:
+            async with opened(fetcher, candidates, policy) as body:
                 async for chunk in body:
                     begun = True
                     yield chunk
@@ -149,7 +146,7 @@ async def save_bytes(
 
 
 async def _save_once(
-    transport: Transport,
+    fetcher: Fetcher,
     candidates: Sequence[Request],
     target: Path,
     policy: DownloadPolicy,
@@ -158,7 +155,7 @@ async def _save_once(
     keep: Keep,
 ) -> StoredFile:
     await _in_thread(PartFile(target, overwrite=overwrite).refuse_existing)
-    async with opened(transport, candidates, policy) as body:
+    async with opened(fetcher, candidates, policy) as body:
         part = PartFile(target, overwrite=overwrite, digests=announced_digests(body.headers))
         try:
             await _in_thread(part.open, body.length)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from veo_async.dialects.hints import retry_after
 from veo_async.download.body import VideoBody
@@ -16,9 +16,9 @@ from veo_async.transport import LostFailure, NotSentFailure, RefusedAddressFailu
 from veo_async.wire import Request
 
 if TYPE_CHECKING:
-    from veo_async.transport import Fetched, Transport
+    from veo_async.transport import Fetched
 
-__all__ = ["opened"]
+__all__ = ["Fetcher", "opened"]
 
 _FOUND = 200
 _MISSING = 404
@@ -29,9 +29,17 @@ _SERVER_ERRORS = range(500, 600)
 _TEXTS = ("text/", "application/json", "application/xml", "application/xhtml")
 
 
+class Fetcher(Protocol):
+    """What carries the requests: the transport, or what paces it."""
+
+    def fetch(self, request: Request) -> AbstractAsyncContextManager[Fetched]:
+        """Yield the answer to one hop, as `Transport.fetch` does."""
+        ...
+
+
 @asynccontextmanager
 async def opened(
-    transport: Transport,
+    fetcher: Fetcher,
     candidates: Sequence[Request],
     policy: DownloadPolicy,
     clock: Callable[[], float] = time.monotonic,
@@ -45,7 +53,7 @@ async def opened(
     links = Links(policy.own_origins, policy.download_hosts)
     async with AsyncExitStack() as stack:
         for request in candidates:
-            fetched = await _followed(transport, links, request, policy, stack)
+            fetched = await _followed(fetcher, links, request, policy, stack)
             if fetched.status != _MISSING or request is candidates[-1]:
                 await _check_head(fetched, policy)
                 yield VideoBody(fetched, policy, clock)
@@ -55,11 +63,11 @@ async def opened(
 
 
 async def _followed(
-    transport: Transport, links: Links, request: Request, policy: DownloadPolicy, stack: AsyncExitStack
+    fetcher: Fetcher, links: Links, request: Request, policy: DownloadPolicy, stack: AsyncExitStack
 ) -> Fetched:
     links.check(request.url)
     for _ in range(policy.max_redirects + 1):
-        fetched = await _asked(transport, request, stack)
+        fetched = await _asked(fetcher, request, stack)
         location = fetched.headers.get("location")
         if fetched.status not in _REDIRECTS or location is None:
             return fetched
@@ -68,10 +76,10 @@ async def _followed(
     raise problem("refused", f"The video's link redirects more than {policy.max_redirects} times.")
 
 
-async def _asked(transport: Transport, request: Request, stack: AsyncExitStack) -> Fetched:
+async def _asked(fetcher: Fetcher, request: Request, stack: AsyncExitStack) -> Fetched:
     error: Hitch | DownloadError
     try:
-        return await stack.enter_async_context(transport.fetch(request))
+        return await stack.enter_async_context(fetcher.fetch(request))
     except RefusedAddressFailure as failure:
         error = problem("refused", f"The link {shown(request.url)!r} is not followed: {failure.reason}.")
     except NotSentFailure as failure:

@@ -20,6 +20,7 @@ __all__ = [
     "RETIRED_MODEL",
     "Bill",
     "BillEntry",
+    "Delivery",
     "Emulator",
     "EmulatorThread",
     "Endpoint",
@@ -34,6 +35,7 @@ __all__ = [
     "UnifiedShape",
     "V3Shape",
     "Waiting",
+    "Webhooks",
 ]
 
 if TYPE_CHECKING:
@@ -50,12 +52,14 @@ if TYPE_CHECKING:
     from veo_async.emulator.thread import EmulatorThread
     from veo_async.emulator.unified import UnifiedShape
     from veo_async.emulator.waiting import Waiting
+    from veo_async.emulator.webhooks import Delivery, Webhooks
 else:
     _HOMES = {
         "MARKERS": "fates",
         "RETIRED_MODEL": "models",
         "Bill": "bill",
         "BillEntry": "bill",
+        "Delivery": "webhooks",
         "Emulator": "server",
         "EmulatorThread": "thread",
         "Endpoint": "received",
@@ -70,6 +74,7 @@ else:
         "UnifiedShape": "unified",
         "V3Shape": "gptproto_v3",
         "Waiting": "waiting",
+        "Webhooks": "webhooks",
     }
 
     def __getattr__(name: str) -> object:

@@ -14,7 +14,8 @@ from veo_async.emulator.gemini_request import read_submission
 from veo_async.emulator.jobs import Job, SurfaceName, Ticket
 from veo_async.emulator.orders import Order
 from veo_async.emulator.refusals import Refusal, RefusedError, invalid, not_found
-from veo_async.emulator.surfaces import Premises, Route, iso_time
+from veo_async.emulator.surfaces import Premises, Route
+from veo_async.emulator.times import iso_time
 
 KEY_HEADER: Final = "x-goog-api-key"
 _SURFACE: Final[SurfaceName] = "gemini"
@@ -52,6 +53,8 @@ class Dress:
     explicit_done: bool = False
     can_list: bool = False
     list_omits_response: bool = False
+    list_oldest_first: bool = False
+    list_page_size: int = _LARGEST_PAGE
     google_uris: bool = False
     download_prefix: str = ""
 
@@ -85,8 +88,13 @@ class GeminiSurface:
         match = request.match_info
         body = await request.read()
         submission = read_submission(body, match["model"], match["version"], self._premises.segments)
+        webhooks = self._premises.webhooks
+        if webhooks is not None:
+            webhooks.check(submission.order.request)
         await self._premises.look_at(submission.images)
         job = self._service.accept(submission.order, submission.images, key, self._ticket)
+        if webhooks is not None:
+            webhooks.watch(job)
         return web.json_response({"name": job.ticket.operation})
 
     def _ticket(self, order: Order, job_id: str, _: float) -> Ticket:
@@ -112,7 +120,9 @@ class GeminiSurface:
             raise invalid("`filter` is not supported.")
         size = _page_size(query.get("pageSize", "0"))
         model, asked_token = request.match_info["model"], query.get("pageToken", "")
-        jobs, token = self._service.page(_SURFACE, model, size, asked_token)
+        size = min(size, self._dress.list_page_size)
+        oldest_first = self._dress.list_oldest_first
+        jobs, token = self._service.page(_SURFACE, model, size, asked_token, oldest_first=oldest_first)
         answer: dict[str, Any] = {"operations": [await self._operation(job, listed=True) for job in jobs]}
         return web.json_response(answer | ({"nextPageToken": token} if token else {}))
 

@@ -28,7 +28,8 @@ from veo_async.emulator.gemini_errors import error_status, refusal_response
 from veo_async.emulator.jobs import Job, SurfaceName, Ticket
 from veo_async.emulator.orders import Order
 from veo_async.emulator.refusals import RefusedError, invalid, not_found
-from veo_async.emulator.surfaces import Premises, Route, bearer_token, iso_time
+from veo_async.emulator.surfaces import Premises, Route, bearer_token
+from veo_async.emulator.times import iso_time
 
 _SURFACE: Final[SurfaceName] = "gptproto_v3"
 _MOST_IMAGES: Final = 3

@@ -60,6 +60,10 @@ class OpenAIShape:
     """Answers stand in ``{"code": "success", "data": {…}}``, their status words in capitals."""
     can_list: bool = True
     """Whether ``GET /v1/videos`` is served; else 404."""
+    list_oldest_first: bool = False
+    """A list begins with the oldest video instead of the newest."""
+    list_page_size: int = _LARGEST_PAGE
+    """Most videos in one page of a list, whatever is asked for."""
 
 
 class OpenAIVideosSurface:
@@ -106,13 +110,15 @@ class OpenAIVideosSurface:
         if not self._shape.can_list:
             raise RefusedError(Refusal.UNIMPLEMENTED, "Invalid URL (GET /v1/videos).")
         jobs = self._after(request.query.get("after", ""))
-        size = _page_size(request.query.get("limit", str(_PAGE_SIZE)))
+        size = min(_page_size(request.query.get("limit", str(_PAGE_SIZE))), self._shape.list_page_size)
         videos = [self._video(job) for job in jobs[:size]]
         ends = {"first_id": videos[0]["id"], "last_id": videos[-1]["id"]} if videos else {}
         return web.json_response({"object": "list", "data": videos, "has_more": len(jobs) > size} | ends)
 
     def _after(self, last: str) -> Sequence[Job]:
         jobs = self._premises.service.listed(_SURFACE)
+        if self._shape.list_oldest_first:
+            jobs = jobs[::-1]
         if not last:
             return jobs
         places = [place for place, job in enumerate(jobs) if job.ticket.handle == last]

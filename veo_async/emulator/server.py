@@ -30,6 +30,7 @@ from veo_async.emulator.surfaces import STORAGE_PATH, Premises, Route, Surface
 from veo_async.emulator.unified import UnifiedShape, UnifiedSurface
 from veo_async.emulator.vertex import VertexSurface
 from veo_async.emulator.waiting import Waiting
+from veo_async.emulator.webhooks import JWKS_PATH, Delivery, Webhooks, WebhookSender
 
 if TYPE_CHECKING:
     from veo_async.emulator.thread import EmulatorThread
@@ -82,11 +83,15 @@ class Emulator:
         short_names: submissions answer ``operations/{id}`` without the model, as GPTProto may.
         explicit_done: running operations carry ``done: false`` instead of no ``done``.
         list_omits_response: done operations in a list carry neither response nor error.
+        list_oldest_first: a list begins with the oldest operation instead of the newest.
+        list_page_size: most operations in one page of a list, whatever is asked for.
         google_uris: videos are at a ``generativelanguage.googleapis.com`` URI, as in GPTProto's answers, and
             served under the same path here; else the URI has the emulator's own origin.
         redirect_downloads: downloads redirect to a second origin, which wants no key; see `storage_url`.
             The public URLs of other surfaces are then at that origin, too.
         download_prefix: files are at ``{prefix}/v1beta/files/…``; only "" and "/upload" exist.
+        webhooks: how addresses of this machine, those of ``webhookConfig`` (Gemini format) among them, are
+            told that jobs are done, see `Webhooks`; None: nobody is told.
         clock: seconds since 1970, for waiting, quotas and retention; a test may pass its own.
     """
 
@@ -115,9 +120,12 @@ class Emulator:
         short_names: bool = False,
         explicit_done: bool = False,
         list_omits_response: bool = False,
+        list_oldest_first: bool = False,
+        list_page_size: int = 1000,
         google_uris: bool = False,
         redirect_downloads: bool = False,
         download_prefix: Literal["", "/upload"] = "",
+        webhooks: Webhooks | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not keys or isinstance(keys, str):
@@ -145,6 +153,8 @@ class Emulator:
             explicit_done=explicit_done,
             can_list=can_list,
             list_omits_response=list_omits_response,
+            list_oldest_first=list_oldest_first,
+            list_page_size=list_page_size,
             google_uris=google_uris,
             download_prefix=download_prefix,
         )
@@ -153,6 +163,9 @@ class Emulator:
         """The first of the accepted API keys."""
         self.faults: Faults = Faults(seed)
         """What shall go wrong, and when."""
+        self._webhooks = webhooks
+        self.deliveries: list[Delivery] = []
+        """Every webhook sent, in order."""
         self.requests: RequestLog = RequestLog()
         """Every request received."""
         self._service: Service | None = None
@@ -199,6 +212,8 @@ class Emulator:
         self._service = service
         studio = Studio(service.media, tiny=self._tiny)
         running = _Running(Premises(service, studio, FileShelf(service, studio)))
+        if self._webhooks is not None:
+            running.premises.webhooks = WebhookSender(self._webhooks, service, self.deliveries)
         try:
             await self._listen(running)
         except BaseException:
@@ -214,10 +229,15 @@ class Emulator:
         routes = [
             self._web_route(route, surface, running) for surface in surfaces for route in surface.routes
         ]
+        if premises.webhooks is not None:
+            jwks = self._open("other", premises.webhooks.serve_keys, surfaces[0], running)
+            routes.append(web.get(JWKS_PATH, jwks))
         rest = web.route("*", "/{tail:.*}", self._open("other", _no_route, surfaces[0], running))
         premises.origin = await running.serve([*routes, storage, rest], self._host, self._port)
         if self._redirects:
             premises.storage_origin = await running.serve([storage], self._host, 0)
+        if premises.webhooks is not None:
+            premises.webhooks.begin(premises.origin)
 
     def _surfaces(self, premises: Premises) -> Sequence[Surface]:
         v3, unified, openai_videos = self._shapes
@@ -329,6 +349,8 @@ class _Running:
         self.premises.studio.close()
         # Shielded, since a cancelled scope would leave sockets open behind it.
         with CancelScope(shield=True):
+            if self.premises.webhooks is not None:
+                await self.premises.webhooks.stop()
             for runner in self._runners:
                 await runner.cleanup()
 

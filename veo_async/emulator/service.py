@@ -150,13 +150,25 @@ class Service:
     def _expired(self, job: Job) -> bool:
         return self._clock() >= job.ready_at + self._terms.retention
 
-    def page(self, surface: SurfaceName, model: str, size: int, token: str) -> tuple[Sequence[Job], str]:
-        """Jobs of one model, newest first, and the token of the next page (empty on the last one).
+    def job(self, job_id: str) -> Job:
+        """A job by our own id, as it stands now."""
+        return self._jobs[job_id]
+
+    def page(
+        self, surface: SurfaceName, model: str, size: int, token: str, *, oldest_first: bool = False
+    ) -> tuple[Sequence[Job], str]:
+        """Jobs of one model, newest first unless told, and the token of the next page; empty: it is the last.
 
         Raises:
             RefusedError: the token is none of ours.
         """
         ids = self._by_model.get((surface, model), [])
+        if oldest_first:
+            start = _read_token(token, len(ids)) if token else 0
+            end = start + size
+            jobs = [self._jobs[job_id] for job_id in ids[start:end]]
+            token = _write_token(end) if end < len(ids) else ""
+            return [job for job in jobs if not self._expired(job)], token
         end = _read_token(token, len(ids)) if token else len(ids)
         start = max(0, end - size)
         jobs = [self._jobs[job_id] for job_id in reversed(ids[start:end])]

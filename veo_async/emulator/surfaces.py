@@ -1,7 +1,6 @@
 """What a surface is to the server, and what all surfaces work with."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Final, Literal, Protocol, TypeAlias
 
 from aiohttp import web
@@ -13,6 +12,7 @@ from veo_async.emulator.orders import Segment
 from veo_async.emulator.received import Endpoint
 from veo_async.emulator.refusals import RefusedError, invalid
 from veo_async.emulator.service import Service
+from veo_async.emulator.webhooks import WebhookSender
 
 STORAGE_PATH: Final = "/storage/{file}.mp4"
 """Where videos lie for whoever knows their URL, without a key."""
@@ -62,6 +62,8 @@ class Premises:
     """Set when the server listens."""
     storage_origin: str | None = None
     """A second origin, which wants no key; None: there is only the one."""
+    webhooks: WebhookSender | None = None
+    """Tells of jobs that are done; None: nobody does."""
 
     def segments(self, file: str) -> tuple[Segment, ...]:
         """What a file of ours shows; raises `RefusedError` if there is none."""
@@ -91,8 +93,3 @@ def bearer_token(request: web.Request) -> str:
     """What stands behind ``Bearer`` in the Authorization header; empty if nothing does."""
     header = request.headers.get("Authorization", "")
     return header[len(_BEARER) :].strip() if header.startswith(_BEARER) else ""
-
-
-def iso_time(seconds: float) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

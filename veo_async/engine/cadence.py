@@ -1,146 +1,98 @@
-"""When a check of an operation is worth most.
+"""When a check of an operation is worth most, by what was seen of operations of its kind.
 
-With hazard h(t) of finishing at age t, mean lag at a given number of checks is least when their density over
-time is proportional to √h (J. B. Keller, Management Science 21, 1974). Waiting times are taken as lognormal;
-the prior is documented in `PollPolicy`, and what was seen moves it, recent values weighing more.
+Pure: ages in, gaps out. `waiting_times` has what was seen, `curve` what follows from it.
 """
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from veo_async.engine.curve import Curve, curve_of
 from veo_async.engine.events import Profile
+from veo_async.engine.waiting_times import Learned, Seen
+from veo_async.models import Eta
 from veo_async.options import PollPolicy
 
-__all__ = ["Cadence", "Course", "Estimate", "Plan"]
+__all__ = ["Cadence", "Course"]
 
-CHECK_WORTH_S = 1.0
-"""Seconds of lag that one request is worth: spacing is √(2 · worth / h)."""
 FIRST_LOOKS_S = 10.0
 """Until a few waiting times are known, no gap is longer than what published polling loops sleep."""
 KNOWN_AFTER = 5.0
-"""Waiting times, by decayed weight, after which the estimate is trusted by itself."""
-PRIOR_WEIGHT = 2.0
-DECAY = 0.98
-"""Weight that what was known keeps with each new waiting time."""
-REPLAN_SHARE = 0.1
-"""Share of new waiting times after which the plan is made anew; making it costs a quarter millisecond."""
-MIN_SPREAD, MAX_SPREAD = 0.08, 3.0
-"""No provider is more regular than this, and the gaps would shrink to nothing; past the other, nothing is
-known anyway."""
-TINY = 1e-9
-STEPS_PER_SPREAD = 24
-"""Fineness of the numeric integral."""
-SPREADS = 4
-"""A plan reaches so many spreads to either side of the median; it was not made for what is older."""
-TAIL_SHARE = 0.25
-"""Gap past the plan, as a share of the age."""
-
-
-class Estimate:
-    """A decayed estimate of the logarithm of one profile's waiting time."""
-
-    __slots__ = ("_mean", "_square", "_weight", "seen")
-
-    def __init__(self, policy: PollPolicy) -> None:
-        self._mean = math.log(policy.expected)
-        self._square = policy.spread**2
-        self._weight = PRIOR_WEIGHT
-        self.seen: float = 0.0
-        """Weight of what was observed."""
-
-    def learn(self, seconds: float) -> None:
-        """Take one waiting time into account."""
-        value = math.log(max(seconds, 0.01))
-        self._weight = self._weight * DECAY + 1
-        self.seen = self.seen * DECAY + 1
-        off = value - self._mean
-        step = off / self._weight
-        self._square += (off * (off - step) - self._square) / self._weight
-        self._mean += step
-
-    @property
-    def median(self) -> float:
-        """Median waiting time in seconds."""
-        return math.exp(self._mean)
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the logarithm."""
-        return min(MAX_SPREAD, max(MIN_SPREAD, math.sqrt(self._square)))
-
-
-class Plan:
-    """How many checks are worth their while by each age: the integral of √(h/(2·worth)), as a table."""
-
-    __slots__ = ("_ages", "_counts")
-
-    def __init__(self, median: float, spread: float, worth: float = CHECK_WORTH_S) -> None:
-        self._ages: list[float] = []
-        self._counts: list[float] = []
-        steps = SPREADS * STEPS_PER_SPREAD
-        count = before = 0.0
-        for position in range(-steps, steps + 1):
-            z = position / STEPS_PER_SPREAD
-            age = median * math.exp(z * spread)
-            count += (age - before) * math.sqrt(_hazard(z, age, spread) / (2 * worth))
-            before = age
-            self._ages.append(age)
-            self._counts.append(count)
-
-    def gap(self, age: float) -> float:
-        """Return the seconds from a check at `age` to the next one."""
-        due = _between(self._ages, self._counts, age) + 1
-        if due > self._counts[-1]:
-            return TAIL_SHARE * age  # grows with the age, as a lognormal's tail does
-        return _between(self._counts, self._ages, due) - age
-
-
-def _between(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
-    """Return y at `x` by linear interpolation; past the ends of the table, its last y or a line from 0."""
-    position = bisect_right(xs, x)
-    if position == len(xs):
-        return ys[-1]
-    x0, y0 = (xs[position - 1], ys[position - 1]) if position else (0.0, 0.0)
-    return y0 + (ys[position] - y0) * (x - x0) / (xs[position] - x0)
-
-
-def _hazard(z: float, age: float, spread: float) -> float:
-    """Return the rate at which a lognormal waiting time ends at `age`, `z` spreads from its median."""
-    survival = 0.5 * math.erfc(z / math.sqrt(2))
-    if survival < TINY:  # both terms underflow there, and a normal's hazard tends to z
-        return z / (spread * age)
-    return math.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * spread * age * survival)
+"""Operations seen to end, by decayed weight, after which the curve is trusted by itself."""
+REDRAW_SHARE, REMEMBERED_LOOKS = 0.1, 800.0
+"""Share of new answers after which the curve is drawn anew, and how many answers that is a share of at most.
+Drawing it costs a millisecond."""
 
 
 class Course:
     """When operations of one profile are checked, and what was learned of them."""
 
-    __slots__ = ("_plan", "_policy", "_unplanned", "estimate")
+    __slots__ = ("_curve", "_looks", "_new_looks", "_policy", "_seen")
 
     def __init__(self, policy: PollPolicy) -> None:
         self._policy = policy
-        self._plan: Plan | None = None
-        self._unplanned = 0
-        self.estimate: Estimate = Estimate(policy)
+        self._seen = Seen()
+        self._curve: Curve | None = None
+        self._looks = 0.0
+        self._new_looks = 0
 
     def next_gap(self, age: float) -> float:
         """Return the seconds until the next check of an operation that is `age` seconds old."""
-        if self._plan is None:
-            self._plan = Plan(self.estimate.median, self.estimate.spread)
-        longest = self._policy.max_interval
-        if self.estimate.seen < KNOWN_AFTER:
-            longest = min(FIRST_LOOKS_S, longest)
-        return min(longest, max(self._policy.min_interval, self._plan.gap(age)))
+        gap = self.curve.gap(age)
+        if self.ends < KNOWN_AFTER:
+            gap = min(FIRST_LOOKS_S, gap)
+        return min(self._policy.max_interval, max(self._policy.min_interval, gap))
 
-    def learn(self, seconds: float) -> None:
-        """Take into account that an operation took about `seconds`."""
-        self.estimate.learn(seconds)
-        self._unplanned += 1
-        if self._unplanned >= REPLAN_SHARE * self.estimate.seen:
-            self._plan, self._unplanned = None, 0
+    def running(self, since: float, age: float) -> None:
+        """Take into account that an operation ran from the age `since` to `age`."""
+        self._seen.running(since, age)
+        self._note()
+
+    def ended(self, since: float, age: float) -> None:
+        """Take into account that an operation ran at the age `since`, and at `age` no more."""
+        self._seen.ended(since, age, self.curve.hazard)
+        self._note()
+
+    def undetected(self, running_at: float, since: float, age: float) -> float:
+        """Return the expected seconds from `since` to `age` in which an operation was over, not yet seen."""
+        return self.curve.undetected(running_at, since, age)
+
+    def eta(self, running_at: float, age: float) -> Eta:
+        """Return when an operation that ran at one age is likely to end, in seconds from another."""
+        p50, p90 = (max(0.0, self.curve.quantile(running_at, share) - age) for share in (0.5, 0.9))
+        return Eta(p50=p50, p90=p90)
+
+    @property
+    def median(self) -> float:
+        """Median waiting time in seconds."""
+        return self.curve.quantile(0.0, 0.5)
+
+    @property
+    def ends(self) -> float:
+        """Operations that were seen to end, by decayed weight."""
+        return self._seen.total
+
+    @property
+    def curve(self) -> Curve:
+        """The curve that holds now."""
+        if self._curve is None:
+            self._curve = curve_of(self._seen, self._policy)
+        return self._curve
+
+    def learned(self, profile: Profile) -> Learned:
+        """Return what is to be kept for the next process."""
+        return self._seen.learned(profile)
+
+    def restore(self, learned: Learned) -> None:
+        """Take over what an earlier process learned."""
+        self._seen.restore(learned.ends, learned.bins)
+        self._looks, self._curve = REMEMBERED_LOOKS, None
+
+    def _note(self) -> None:
+        self._looks += 1 - self._looks / REMEMBERED_LOOKS
+        self._new_looks += 1
+        if self._new_looks >= REDRAW_SHARE * self._looks:
+            self._curve, self._new_looks = None, 0
 
 
 class Cadence:
@@ -156,3 +108,19 @@ class Cadence:
         if course is None:
             course = self._courses[profile] = Course(self._policy)
         return course
+
+    @property
+    def courses(self) -> Mapping[Profile, Course]:
+        """What is known, by profile; to be read only."""
+        return self._courses
+
+    def learned(self) -> Sequence[Learned]:
+        """Return what was learned of each profile of which anything was."""
+        kept = (course.learned(profile) for profile, course in self._courses.items())
+        return tuple(learned for learned in kept if learned.bins)
+
+    def restore(self, learned: Iterable[Learned]) -> None:
+        """Take over what an earlier process learned, for profiles of which nothing was seen since."""
+        for known in learned:
+            if known.profile not in self._courses:
+                self.course(known.profile).restore(known)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from attrs import frozen
+from attrs import field, frozen
 
-from veo_async.answers import CheckAnswer, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
-from veo_async.models import Expired, Failed, Filtered, JobId, Rejected, Succeeded
+from veo_async.answers import (
+    CheckAnswer,
+    Listed,
+    Lost,
+    NotSent,
+    RefusalKind,
+    Refused,
+    SubmitAnswer,
+    Unreadable,
+)
+from veo_async.models import Expired, Failed, Filtered, JobId, Priority, Rejected, Succeeded
 
 __all__ = [
     "CHECKS",
@@ -16,15 +25,20 @@ __all__ = [
     "Announce",
     "Check",
     "CheckEnded",
+    "CheckList",
     "CheckReturned",
     "Decision",
     "Event",
     "Hinted",
     "KeyRenewed",
     "Lift",
+    "ListEnded",
+    "ListReturned",
     "OperationDropped",
     "OperationKey",
+    "OperationNotified",
     "OperationOpened",
+    "OperationParent",
     "Pause",
     "Profile",
     "Quota",
@@ -45,6 +59,14 @@ class OperationKey(NamedTuple):
 
     provider: str
     name: str
+
+
+class OperationParent(NamedTuple):
+    """Whose list an operation is in."""
+
+    provider: str
+    name: str | None
+    """The model, as it stands in operation names; None where one list holds all."""
 
 
 class Profile(NamedTuple):
@@ -74,6 +96,9 @@ class SubmitQueued:
     """A job is durable and may be sent."""
 
     job_id: JobId
+    priority: Priority = "normal"
+    group: str | None = None
+    """Whose job it is: groups have their turns one after the other."""
 
 
 @frozen
@@ -108,11 +133,20 @@ class OperationOpened:
     """Seconds since it was accepted, as far as is known."""
     restored: bool = False
     """True when it comes from the ledger or from elsewhere: first checks of many such are spread out."""
+    priority: Priority = "normal"
+    """Who is checked first where there is no room for all."""
 
 
 @frozen
 class OperationDropped:
     """Nobody waits for an operation any more."""
+
+    key: OperationKey
+
+
+@frozen
+class OperationNotified:
+    """Somebody says that an operation may have ended. A hint, which only a check can prove."""
 
     key: OperationKey
 
@@ -132,6 +166,23 @@ class CheckReturned:
     """A check was not sent after all: what came back meanwhile makes it wait its turn anew."""
 
     key: OperationKey
+
+
+@frozen
+class ListEnded:
+    """A request for a page of operations came to its end."""
+
+    parent: OperationParent
+    answer: Listed | Refused | Unreadable | NotSent | Lost
+    sent_at: float | None = None
+    """When its first byte could leave; None when none did."""
+
+
+@frozen
+class ListReturned:
+    """A page was not asked for after all."""
+
+    parent: OperationParent
 
 
 @frozen
@@ -163,8 +214,11 @@ Event = (
     | SubmitEnded
     | OperationOpened
     | OperationDropped
+    | OperationNotified
     | CheckEnded
     | CheckReturned
+    | ListEnded
+    | ListReturned
     | Hinted
     | Resumed
     | KeyRenewed
@@ -190,6 +244,14 @@ class Check:
     keys: tuple[OperationKey, ...]
 
 
+@frozen
+class CheckList:
+    """Ask for a page of the operations of one parent: it answers for many checks."""
+
+    parent: OperationParent
+    page_token: str | None = None
+
+
 Decision = Succeeded | Filtered | Failed | Expired | Rejected
 """How an accepted operation can end."""
 
@@ -200,6 +262,9 @@ class Resolve:
 
     key: OperationKey
     outcome: Decision
+    lag: float | None = field(default=None, eq=False)
+    """Seconds that it had been decided before a check found it so, as far as is known: half the time since it
+    was last seen running. None where it was not watched for."""
 
 
 @frozen
@@ -241,5 +306,5 @@ class Lift:
     quota: Quota
 
 
-Action = Submit | Check | Resolve | Stall | Tell | Announce | Lift
+Action = Submit | Check | CheckList | Resolve | Stall | Tell | Announce | Lift
 """Whatever the scheduler can ask for."""

@@ -12,6 +12,7 @@ from veo_async.engine.events import Action, Announce, Lift, Pause, Quota
 from veo_async.engine.pacing import Pacer
 from veo_async.engine.retries import ceilings
 from veo_async.engine.retry_budget import TRANSIENT, UNCOVERED_WAIT_S, RetryBudget
+from veo_async.engine.standings import Standing
 from veo_async.options import Rate, RetryPolicy
 
 __all__ = ["CREDENTIAL", "Lane"]
@@ -62,6 +63,18 @@ class Lane:
         if self._is_probing and self._under_way:
             return math.inf
         return self.pacer.free_at(now)
+
+    def standing(self) -> Standing:
+        """Return how the quota stands."""
+        pacer = self.pacer
+        return Standing(
+            quota=self.quota,
+            per_minute=pacer.per_minute,
+            top_per_minute=pacer.top_per_minute,
+            hinted_until=pacer.hinted_until,
+            held_until=pacer.held_until,
+            pause=self.pause,
+        )
 
     @property
     def _is_probing(self) -> bool:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Final
 
 __all__ = ["seconds_to_reset"]
 
-_DAY_S: Final = 86_400.0
-_RESETS_S: Final = (0.0, 8 * 3600.0)
-"""After midnight in UTC: there, and where the Pacific's winter has midnight, as Google's quotas do. In summer
-that is an hour late, which costs an hour; an hour early would cost a refusal."""
 _MARGIN_S: Final = 60.0
 """Clocks differ."""
 
 
-def seconds_to_reset(now: float) -> float:
-    """Return the seconds until the next reset; `now` is wall-clock seconds since the epoch."""
-    return min((reset - now) % _DAY_S for reset in _RESETS_S) + _MARGIN_S
+def seconds_to_reset(now: float, zones: Iterable[tzinfo]) -> float:
+    """Return the seconds until a minute after the next midnight in one of these zones.
+
+    Args:
+        now: Wall-clock seconds since the epoch.
+        zones: Where quotas may have their midnight.
+    """
+    return min(_next_midnight(now - _MARGIN_S, zone) for zone in zones) + _MARGIN_S - now
+
+
+def _next_midnight(now: float, zone: tzinfo) -> float:
+    tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), zone).timestamp()  # a day may have 23 or 25 hours

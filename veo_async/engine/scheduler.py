@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
 from veo_async.answers import Accepted, Lost, NotSent, RefusalKind, Refused, Unreadable
+from veo_async.engine.cadence import Course
 from veo_async.engine.events import (
     CHECKS,
     SUBMITS,
@@ -18,9 +19,14 @@ from veo_async.engine.events import (
     Event,
     Hinted,
     KeyRenewed,
+    ListEnded,
+    ListReturned,
     OperationDropped,
+    OperationKey,
+    OperationNotified,
     OperationOpened,
     Pause,
+    Profile,
     Resumed,
     Submit,
     SubmitEnded,
@@ -29,13 +35,19 @@ from veo_async.engine.events import (
     Unhindered,
 )
 from veo_async.engine.lanes import CREDENTIAL, Lane
+from veo_async.engine.listing import Listings, is_never
 from veo_async.engine.retry_budget import THROTTLED, UNCOVERED_WAIT_S, RetryBudget
+from veo_async.engine.standings import Standing
 from veo_async.engine.submit_line import SubmitLine
+from veo_async.engine.waiting_times import Learned
 from veo_async.engine.watches import TICK_S, WatchList
-from veo_async.models import JobId
+from veo_async.models import Eta, JobId
 from veo_async.options import Limits, PollPolicy, RetryPolicy
 
 __all__ = ["PollScheduler"]
+
+TICK_SHARE = 0.25
+"""Of the shortest window: answers told so late give their slots back in time."""
 
 
 class PollScheduler:
@@ -58,8 +70,18 @@ class PollScheduler:
         policy: PollPolicy | None = None,
         retry: RetryPolicy | None = None,
         seed: int = 0,
+        parent_of: Callable[[str], str | None] | None = None,
     ) -> None:
-        """Start with nothing under watch; `seed` fixes all jitter."""
+        """Start with nothing under watch.
+
+        Args:
+            limits: How much may be asked.
+            policy: When operations are checked.
+            retry: What may be tried again.
+            seed: Fixes all jitter.
+            parent_of: Says, by an operation's name, whose list it is in (None: one list holds all), where the
+                provider lists operations: many due ones are then asked for by one `CheckList`.
+        """
         limits, policy, retry = limits or Limits(), policy or PollPolicy(), retry or RetryPolicy()
         random = Random(seed)  # noqa: S311 - jitter, no secret
         self._budget = budget = RetryBudget()
@@ -67,11 +89,16 @@ class PollScheduler:
         self._checks = Lane(CHECKS, limits.checks, retry, budget, random)
         self._line = SubmitLine(self._submits, limits.in_flight)
         self._watches = WatchList(policy, retry, budget, random)
+        self._listings = (
+            None if parent_of is None else Listings(parent_of, self._watches, policy.min_interval)
+        )
         self._check_rate = min(rate.count / rate.per for rate in limits.checks)
+        self.tick: float = min(TICK_S, TICK_SHARE * min(rate.per for rate in limits.checks))
+        """Seconds within which answers that change nothing are to be told."""
         self._stopped_by_check: Pause | None = None
         self._now = -math.inf
         self.late_answers: int = 0
-        """Answers that were no news: doubled, foreign, or about a job that is gone."""
+        """Answers and hints that were no news: doubled, foreign, or about a job that is gone."""
 
     def handle(self, *events: Event, now: float) -> Sequence[Action]:
         """Take note of all that happened and return all that is to be done, in order."""
@@ -85,9 +112,11 @@ class PollScheduler:
         actions += self._watches.stall(now)
         if job_ids := self._line.take(self._watches.running, now):
             actions.append(Submit(job_ids))
-        if self._watches.due_at() <= now and (keys := self._watches.take(self._checks.room(now), now)):
+        actions += self._list(now)
+        if keys := self._take_due(now):
             self._checks.take(len(keys), now)
             actions.append(Check(keys))
+            actions += self._list(now)
         return actions
 
     def next_wakeup(self) -> float | None:
@@ -119,6 +148,31 @@ class PollScheduler:
         """The pace of status checks now."""
         return self._checks.pacer.per_minute
 
+    def standings(self) -> tuple[Standing, ...]:
+        """Return how the quotas stand now: their paces, hints and pauses."""
+        return self._submits.standing(), self._checks.standing()
+
+    def eta(self, key: OperationKey, now: float) -> Eta | None:
+        """Return when an operation is likely to end, in seconds from `now`; None for one not under watch."""
+        return self._watches.eta(key, now)
+
+    def eta_unsent(self, profile: Profile) -> Eta:
+        """Return how long an operation of a profile is likely to take from its acceptance on."""
+        return self._watches.cadence.course(profile).eta(0.0, 0.0)
+
+    def learned(self) -> Sequence[Learned]:
+        """Return what was learned of waiting times, to be kept for the next process."""
+        return self._watches.cadence.learned()
+
+    def restore(self, learned: Iterable[Learned]) -> None:
+        """Take over what an earlier process learned; for the start, before anything is under watch."""
+        self._watches.cadence.restore(learned)
+
+    @property
+    def courses(self) -> Mapping[Profile, Course]:
+        """What is known of the waiting times, by profile; to be read only."""
+        return self._watches.cadence.courses
+
     @property
     def retry_tokens(self) -> int:
         """What is left of the provider's retry budget."""
@@ -127,15 +181,37 @@ class PollScheduler:
     def _next_check(self) -> float:
         """Return the next check's instant on a grid: due times are on one, finer where the rate is short."""
         due_at = self._watches.due_at()
+        if self._listings is not None:
+            due_at = min(due_at, self._listings.next_at())
         free_at = self._checks.free_at(self._now)
         if math.inf in {due_at, free_at}:
             return math.inf
         return due_at if due_at >= free_at else _round_up(free_at, min(TICK_S, self._checks.pacer.grain))
 
+    def _list(self, now: float) -> Sequence[Action]:
+        """Return the pages of lists to ask for now."""
+        if self._listings is None or self._listings.next_at() > now:
+            return ()
+        pages = self._listings.take(self._checks.room(now), now)
+        self._checks.take(len(pages), now)
+        return pages
+
+    def _take_due(self, now: float) -> tuple[OperationKey, ...]:
+        """Take as many due operations as there is room for; what a list answers takes none."""
+        if self._watches.due_at() > now:
+            return ()
+        room = self._checks.room(now)
+        if self._listings is None:
+            return self._watches.take(room, now)
+        alone: list[OperationKey] = []
+        while len(alone) < room and (keys := self._watches.take(room - len(alone), now)):
+            alone += self._listings.alone(keys, now)
+        return tuple(alone)
+
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _on_queued(self, event: SubmitQueued, _: float) -> Sequence[Action]:
-        self._line.add(event.job_id)
+        self._line.add(event.job_id, event.priority, event.group)
         return ()
 
     def _on_withdrawn(self, event: SubmitWithdrawn, _: float) -> Sequence[Action]:
@@ -157,7 +233,7 @@ class PollScheduler:
         match event.answer:
             case Accepted():
                 self._budget.succeeded(event.job_id)
-                self._submits.pacer.succeeded()
+                self._submits.pacer.succeeded(now)
                 return self._submits.works() if is_news else ()
             case NotSent() if not event.again:
                 return ()  # taken back by us, which says nothing of the provider
@@ -192,10 +268,17 @@ class PollScheduler:
 
     def _on_opened(self, event: OperationOpened, now: float) -> Sequence[Action]:
         self._watches.open(event, now)
+        if self._listings is not None:
+            self._listings.opened(event.key)
         return ()
 
     def _on_dropped(self, event: OperationDropped, _: float) -> Sequence[Action]:
         self._watches.drop(event.key)
+        return ()
+
+    def _on_notified(self, event: OperationNotified, now: float) -> Sequence[Action]:
+        if not self._watches.hasten(event.key, now):
+            self.late_answers += 1
         return ()
 
     def _on_check_ended(self, event: CheckEnded, now: float) -> Sequence[Action]:
@@ -210,7 +293,7 @@ class PollScheduler:
             *self._watches.judge(event, now),
         ]
 
-    def _judge_check(self, event: CheckEnded, now: float, *, is_news: bool) -> Sequence[Action]:
+    def _judge_check(self, event: CheckEnded | ListEnded, now: float, *, is_news: bool) -> Sequence[Action]:
         match event.answer:
             case NotSent() as answer:
                 return self._checks.unreachable(answer, now)
@@ -230,7 +313,7 @@ class PollScheduler:
             case Unreadable() | Lost():
                 pass
             case _:
-                self._checks.pacer.succeeded()
+                self._checks.pacer.succeeded(now)
                 return self._check_works() if is_news else ()
         return ()
 
@@ -246,6 +329,21 @@ class PollScheduler:
         if self._watches.answered(event.key):
             self._checks.ended(None)
             self._watches.check_again(event.key, now)
+        return ()
+
+    def _on_list_ended(self, event: ListEnded, now: float) -> Sequence[Action]:
+        if self._listings is None or not self._listings.is_asked(event.parent):
+            self.late_answers += 1
+            return ()
+        is_news = _end(self._checks, event, now)
+        lifted = self._checks.reached() if is_news else ()
+        # A refusal of lists as such says nothing of the key, so it must not pause the checks.
+        judged = () if is_never(event.answer) else self._judge_check(event, now, is_news=is_news)
+        return [*lifted, *judged, *self._listings.ended(event, now)]
+
+    def _on_list_returned(self, event: ListReturned, now: float) -> Sequence[Action]:
+        if self._listings is not None and self._listings.returned(event.parent, now):
+            self._checks.ended(None)
         return ()
 
     def _on_hinted(self, event: Hinted, now: float) -> Sequence[Action]:
@@ -268,8 +366,11 @@ class PollScheduler:
         SubmitEnded: _on_submit_ended,
         OperationOpened: _on_opened,
         OperationDropped: _on_dropped,
+        OperationNotified: _on_notified,
         CheckEnded: _on_check_ended,
         CheckReturned: _on_check_returned,
+        ListEnded: _on_list_ended,
+        ListReturned: _on_list_returned,
         Hinted: _on_hinted,
         Resumed: _on_resumed,
         KeyRenewed: _on_key_renewed,
@@ -277,7 +378,7 @@ class PollScheduler:
     }
 
 
-def _end(lane: Lane, event: SubmitEnded | CheckEnded, now: float) -> bool:
+def _end(lane: Lane, event: SubmitEnded | CheckEnded | ListEnded, now: float) -> bool:
     """End one request; return whether it was answered and the answer tells of now."""
     if isinstance(event.answer, NotSent):
         lane.ended(None)

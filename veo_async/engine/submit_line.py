@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from itertools import chain, islice
 
+from attrs import evolve
+
+from veo_async.engine.fair_queue import FairQueue, Ticket
 from veo_async.engine.lanes import Lane
-from veo_async.models import JobId
+from veo_async.models import JobId, Priority
 
 __all__ = ["SubmitLine"]
 
 
 class SubmitLine:
-    """First in, first out, within the rate of submits and the number of operations in flight."""
+    """A fair queue, within the rate of submits and the number of operations in flight.
+
+    Every place that gets free, in a window or in flight, is one turn.
+    """
 
     def __init__(self, lane: Lane, in_flight: int) -> None:
         self._lane = lane
         self._in_flight = in_flight
-        # Dicts keep the order and remove from the middle.
-        self._returned: dict[JobId, None] = {}
-        self._queued: dict[JobId, None] = {}
-        self._sending: set[JobId] = set()
+        self._numbers = itertools.count()
+        self._queue = FairQueue()
+        self._sending: dict[JobId, Ticket] = {}
         self._withdrawn: set[JobId] = set()
 
     def __len__(self) -> int:
-        return len(self._returned) + len(self._queued)
+        return len(self._queue)
 
-    def add(self, job_id: JobId) -> None:
+    def add(self, job_id: JobId, priority: Priority, group: str | None) -> None:
         """Queue a job; one that is queued or being sent stays where it is."""
-        if job_id not in self._sending and job_id not in self._returned:
-            self._queued[job_id] = None
+        if job_id not in self._sending and job_id not in self._queue:
+            self._queue.add(Ticket(job_id, next(self._numbers), priority, group))
 
     def withdraw(self, job_id: JobId) -> None:
         """Take a queued job out; one that is being sent does not come back."""
-        self._returned.pop(job_id, None)
-        self._queued.pop(job_id, None)
+        self._queue.remove(job_id)
         if job_id in self._sending:
             self._withdrawn.add(job_id)
 
     def ended(self, job_id: JobId, *, again: bool) -> bool:
-        """End an attempt; `again` puts the job before all new ones. Return False for a job not being sent."""
-        if job_id not in self._sending:
+        """End an attempt; `again` puts the job before all of its group that are new.
+
+        Return False for a job that is not being sent.
+        """
+        ticket = self._sending.pop(job_id, None)
+        if ticket is None:
             return False
-        self._sending.discard(job_id)
         if again and job_id not in self._withdrawn:
-            self._returned[job_id] = None
+            self._queue.add(evolve(ticket, returns=ticket.returns + 1))
         self._withdrawn.discard(job_id)
         return True
 
@@ -52,14 +59,11 @@ class SubmitLine:
         """Take the jobs that are to be sent now, `running` operations being in flight already."""
         if not len(self):
             return ()
-        count = min(self._room(running), self._lane.room(now))
-        taken = tuple(islice(chain(self._returned, self._queued), max(0, count)))
-        for job_id in taken:
-            line = self._returned if job_id in self._returned else self._queued
-            del line[job_id]
-        self._sending.update(taken)
-        self._lane.take(len(taken), now)
-        return taken
+        count = min(self._room(running), self._lane.room(now), len(self))
+        tickets = [self._queue.pop() for _ in range(count)]
+        self._sending |= {ticket.job_id: ticket for ticket in tickets}
+        self._lane.take(len(tickets), now)
+        return tuple(ticket.job_id for ticket in tickets)
 
     def next_wakeup(self, running: int, now: float) -> float:
         """Return when a job may go; infinite while none waits or there is no room."""

@@ -22,6 +22,7 @@ from veo_async.answers import (
 )
 from veo_async.engine.agenda import Agenda
 from veo_async.engine.cadence import Cadence, Course
+from veo_async.engine.due_line import DueLine
 from veo_async.engine.events import (
     Action,
     CheckEnded,
@@ -34,7 +35,7 @@ from veo_async.engine.events import (
 )
 from veo_async.engine.retries import CheckStep, ceilings, rejection, rule_for
 from veo_async.engine.retry_budget import THROTTLED, TRANSIENT, RetryBudget
-from veo_async.models import Expired, Filtered, Succeeded
+from veo_async.models import Eta, Expired, Filtered, Priority, Succeeded
 from veo_async.options import PollPolicy, RetryPolicy
 
 __all__ = ["TICK_S", "WatchList"]
@@ -75,10 +76,18 @@ class Watch:
     opened_at: float
     learns: bool
     seen_running_at: float
+    """When it ran for certain: when it was accepted, or at the last check that found it so."""
+    waits_from: float
+    """Since when a wait for its end could be ours: as above, or since it was taken up."""
     stall_at: float
+    priority: Priority = "normal"
     due_at: float = math.inf
     stalled: bool = False
     trouble: Trouble | None = None
+    told: bool = False
+    """Somebody said that it may have ended, and no check was made since."""
+    hastened: bool = False
+    """It may have ended during the check that is under way, whose answer may be from before."""
 
 
 class WatchList:
@@ -92,12 +101,17 @@ class WatchList:
         self._random = random
         self._watches: dict[OperationKey, Watch] = {}
         self._due = Agenda(self._due_at)
+        self._line = DueLine(self._undetected)
+        self._lined_up_at = -math.inf
         self._deadlines = Agenda(self._stall_at)
         self._checking: set[OperationKey] = set()
         self._stalled = 0
 
     def __len__(self) -> int:
         return len(self._watches)
+
+    def __contains__(self, key: OperationKey) -> bool:
+        return key in self._watches
 
     @property
     def running(self) -> int:
@@ -108,7 +122,7 @@ class WatchList:
         """Watch an operation; one that is watched already stays as it is."""
         if event.key not in self._watches:
             watch = self._add(event, now)
-            self._schedule(watch, now + watch.course.next_gap(event.age))
+            self._schedule_within(watch, watch.course.next_gap(event.age), now)
 
     def open_restored(self, events: Sequence[OperationOpened], rate: float, now: float) -> None:
         """Watch operations of an earlier process or of somebody else: oldest first, spread out, no herd."""
@@ -121,24 +135,37 @@ class WatchList:
     def drop(self, key: OperationKey) -> None:
         """Watch an operation no longer; what the agendas say of it is passed over when it comes up."""
         self._budget.forget(key)
+        self._line.discard(key)
         watch = self._watches.pop(key, None)
         if watch is not None and watch.stalled:
             self._stalled -= 1
 
     def due_at(self) -> float:
         """Return when the next check is due; infinite when none is."""
-        return self._due.first()
+        return self._lined_up_at if self._line else self._due.first()
 
     def take(self, count: int, now: float) -> tuple[OperationKey, ...]:
-        """Take up to `count` due operations, the soonest due first, to be checked now."""
-        taken: list[OperationKey] = []
-        while len(taken) < count and self._due.first() <= now:
+        """Take up to `count` due operations to be checked now, the longest expected undetected wait first."""
+        while (due_at := self._due.first()) <= now:
             key = self._due.pop()
+            watch = self._watches[key]
+            if key in self._checking:  # opened anew during a check, whose answer serves as well
+                watch.due_at = math.inf
+            else:
+                self._line.add(key, watch.priority, due_at, min(due_at, watch.waits_from))
+        self._lined_up_at = now
+        taken = self._line.take(count, now)
+        for key in taken:
             self._watches[key].due_at = math.inf
-            if key not in self._checking:  # else opened anew during a check, whose answer serves as well
-                taken.append(key)
         self._checking.update(taken)
-        return tuple(taken)
+        return taken
+
+    def eta(self, key: OperationKey, now: float) -> Eta | None:
+        """Return when an operation is likely to end, in seconds from now; None when nobody waits for it."""
+        watch = self._watches.get(key)
+        if watch is None:
+            return None
+        return watch.course.eta(watch.seen_running_at - watch.opened_at, now - watch.opened_at)
 
     def next_deadline(self) -> float:
         """Return when the next operation is past its deadline."""
@@ -158,6 +185,15 @@ class WatchList:
                 actions += self._stall(watch, now)
         return actions
 
+    def is_checking(self, key: OperationKey) -> bool:
+        """Return whether a check of an operation is under way."""
+        return key in self._checking
+
+    def worth(self, key: OperationKey, now: float) -> float:
+        """Return what a look at an operation is worth: 1/gap², gap being the time until its next check."""
+        watch = self._watches.get(key)
+        return 0.0 if watch is None else max(TICK_S, watch.due_at - now) ** -2
+
     def answered(self, key: OperationKey) -> bool:
         """End a check; False for a doubled or foreign answer, which is no news."""
         if key not in self._checking:
@@ -170,6 +206,23 @@ class WatchList:
         watch = self._watches.get(key)
         if watch is not None:
             self._schedule(watch, now)
+
+    def hasten(self, key: OperationKey, now: float) -> bool:
+        """Let an operation be checked at once, since it may have ended; False when nobody waits for it.
+
+        One whose last answers were odd waits its time all the same: they are counted, and hints from outside
+        must not make them count faster.
+        """
+        watch = self._watches.get(key)
+        if watch is None:
+            return False
+        if key in self._checking:
+            watch.hastened = True
+        elif watch.trouble is None and not watch.told:
+            self._see_running(watch, now)  # as far as is known: an end that is told is about now
+            watch.told = True
+            self._schedule(watch, min(watch.due_at, now))
+        return True
 
     def judge(self, event: CheckEnded, now: float) -> Sequence[Action]:
         """Act on the answer to a check; a late one, about what nobody waits for, is no news."""
@@ -188,13 +241,20 @@ class WatchList:
 
     def _on_running(self, watch: Watch, _: CheckAnswer, now: float) -> Sequence[Action]:
         watch.trouble = None
-        watch.seen_running_at = now
+        watch.told = False
+        self._see_running(watch, now)
         age = now - watch.opened_at
         overdue = not watch.stalled and age >= self._policy.deadline  # it was when it was opened
         actions = self._stall(watch, now) if overdue else ()
         if not watch.stalled and watch.stall_at > watch.opened_at + self._policy.deadline:
             self._set_deadline(watch, watch.opened_at + self._policy.deadline)  # seen now, it has its own
-        self._schedule(watch, now + self._gap(watch, watch.course.next_gap(age)))
+        hastened, watch.hastened = watch.hastened, False
+        if hastened:
+            self._schedule(watch, now)
+        elif watch.stalled:
+            self._schedule(watch, now + self._gap(watch, watch.course.next_gap(age)))
+        else:
+            self._schedule_within(watch, watch.course.next_gap(age), now)
         return actions
 
     def _on_finished(self, watch: Watch, answer: Finished, now: float) -> Sequence[Action]:
@@ -204,8 +264,9 @@ class WatchList:
             and isinstance(answer.outcome, Succeeded | Filtered)
             and unseen <= TELLING_GAPS * self._policy.max_interval
         ):
-            watch.course.learn(now - unseen / 2 - watch.opened_at)
-        return self._resolve(watch, answer.outcome)
+            watch.course.ended(watch.seen_running_at - watch.opened_at, now - watch.opened_at)
+        was_watched = watch.learns or watch.seen_running_at > watch.opened_at
+        return self._resolve(watch, answer.outcome, unseen / 2 if was_watched else None)
 
     def _on_empty(self, watch: Watch, answer: Empty, now: float) -> Sequence[Action]:
         times = self._count(watch, Empty).times
@@ -285,10 +346,36 @@ class WatchList:
         unseen = event.restored or event.age >= self._policy.deadline
         stall_at = (now if unseen else opened_at) + self._policy.deadline
         course = self.cadence.course(event.profile)
-        watch = Watch(event.key, course, opened_at, not event.restored, opened_at, stall_at)
+        watch = Watch(
+            key=event.key,
+            course=course,
+            opened_at=opened_at,
+            learns=not event.restored,
+            seen_running_at=opened_at,
+            waits_from=now,
+            stall_at=stall_at,
+            priority=event.priority,
+        )
         self._watches[event.key] = watch
         self._deadlines.add(stall_at, event.key)
         return watch
+
+    def _see_running(self, watch: Watch, now: float) -> None:
+        if watch.learns:
+            watch.course.running(watch.seen_running_at - watch.opened_at, now - watch.opened_at)
+        watch.seen_running_at = watch.waits_from = now
+
+    def _undetected(self, key: OperationKey, due_at: float, now: float) -> float:
+        """Return for how long an operation has been over unseen, by expectation, at `now`.
+
+        Nobody starves: once its longest gap is over, the time since counts in full.
+        """
+        watch = self._watches[key]
+        late = now - max(due_at, watch.waits_from + self._policy.max_interval)
+        if watch.told:
+            return now - watch.waits_from
+        ages = (instant - watch.opened_at for instant in (watch.seen_running_at, watch.waits_from, now))
+        return max(late, watch.course.undetected(*ages))
 
     def _stall(self, watch: Watch, now: float) -> list[Action]:
         self._stalled += not watch.stalled
@@ -300,9 +387,15 @@ class WatchList:
         watch.stall_at = stall_at
         self._deadlines.add(stall_at, watch.key)
 
-    def _resolve(self, watch: Watch, outcome: Decision) -> Sequence[Action]:
+    def _resolve(self, watch: Watch, outcome: Decision, lag: float | None = None) -> Sequence[Action]:
         self.drop(watch.key)
-        return (Resolve(watch.key, outcome),)
+        return (Resolve(watch.key, outcome, lag),)
+
+    def _schedule_within(self, watch: Watch, gap: float, now: float) -> None:
+        """Schedule a regular check; the grid makes no gap longer than the longest."""
+        self._schedule(watch, now + gap)
+        if watch.due_at > max(now + self._policy.max_interval, now + TICK_S):
+            self._schedule(watch, watch.due_at - TICK_S)
 
     def _schedule(self, watch: Watch, due_at: float) -> None:
         watch.due_at = math.ceil(due_at / TICK_S) * TICK_S

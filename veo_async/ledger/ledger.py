@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from veo_async.engine.lifecycle import State
+from veo_async.engine.waiting_times import Learned
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
 from veo_async.models import JobId
@@ -174,4 +175,12 @@ class Ledger(Protocol):
 
     async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
         """Return every move of a job, oldest first: the proof of what was known when."""
+        ...
+
+    async def keep_waiting_times(self, provider: str, learned: Sequence[Learned]) -> None:
+        """Keep what was learned of a provider's waiting times, over what was kept of the same profiles."""
+        ...
+
+    async def waiting_times(self, provider: str) -> Sequence[Learned]:
+        """Return what was kept of a provider's waiting times."""
         ...

@@ -12,7 +12,9 @@ from typing import Final
 
 from attrs import evolve
 
+from veo_async.engine.events import Profile
 from veo_async.engine.lifecycle import FINAL, Move, State
+from veo_async.engine.waiting_times import Learned
 from veo_async.errors import LedgerError
 from veo_async.ledger.blobs import Pins, absent
 from veo_async.ledger.ledger import ContentWriter
@@ -52,6 +54,7 @@ class MemoryLedger:
         self._content: dict[str, bytes] = {}
         self._needed_by: dict[str, set[JobId]] = {}
         self._pins = Pins()
+        self._waiting_times: dict[tuple[str, Profile], Learned] = {}
 
     async def open(self) -> None:
         """Take the ledger; jobs found ARMED become UNKNOWN."""
@@ -180,6 +183,14 @@ class MemoryLedger:
     async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
         """Return every move of a job, oldest first."""
         return tuple(self._moves.get(job_id, ()))
+
+    async def keep_waiting_times(self, provider: str, learned: Sequence[Learned]) -> None:
+        """Keep what was learned of a provider's waiting times."""
+        self._waiting_times.update({(provider, known.profile): known for known in learned})
+
+    async def waiting_times(self, provider: str) -> Sequence[Learned]:
+        """Return what was kept of a provider's waiting times."""
+        return [known for (whose, _), known in self._waiting_times.items() if whose == provider]
 
     def _put_content(self, sha256: str, data: bytes) -> None:
         self._pins[sha256] += 1

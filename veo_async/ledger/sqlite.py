@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from veo_async.engine.lifecycle import State
+from veo_async.engine.waiting_times import Learned
 from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.ledger.blobs import Blobs, NewBlob
 from veo_async.ledger.ledger import ContentWriter
@@ -198,6 +199,14 @@ class SqliteLedger:
     async def moves(self, job_id: JobId) -> Sequence[MoveRecord]:
         """Return every move of a job, oldest first."""
         return await self._read(lambda store: store.moves(job_id))
+
+    async def keep_waiting_times(self, provider: str, learned: Sequence[Learned]) -> None:
+        """Keep what was learned of a provider's waiting times."""
+        await self._write(lambda store: store.keep_waiting_times(provider, learned))
+
+    async def waiting_times(self, provider: str) -> Sequence[Learned]:
+        """Return what was kept of a provider's waiting times; a ledger of an earlier version has none."""
+        return await self._read(lambda store: store.waiting_times(provider))
 
     def _new_file(self) -> LedgerFile:
         return LedgerFile(self.path, self._blobs, read_only=self._read_only)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from veo_async.codec import structure_outcome, structure_request, unstructure_outcome, unstructure_request
 from veo_async.engine.lifecycle import Move, State
 from veo_async.errors import InvalidRequestError, LedgerError
+from veo_async.ledger import waiting_rows
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
 from veo_async.models import JobId
 
@@ -32,7 +33,7 @@ __all__ = [
     "verify",
 ]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Stands in `PRAGMA user_version`; goes up with every change of a table or of what stands in a column."""
 _APPLICATION_ID: Final = 0x76656F31  # "veo1", as `file jobs.db` shows it
 
@@ -81,6 +82,7 @@ _SCHEMA: Final = (
         job_id TEXT NOT NULL,
         PRIMARY KEY (sha256, job_id)
     ) WITHOUT ROWID""",
+    waiting_rows.TABLE,
 )
 
 _MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
@@ -89,6 +91,7 @@ _MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
         "ALTER TABLE jobs ADD COLUMN adopted TEXT",
         _REPLACES,
     ),
+    2: (waiting_rows.TABLE,),
 }
 """What makes a ledger of a version one of the next."""
 

@@ -13,7 +13,9 @@ from typing import Any, Final
 from attrs import evolve
 
 from veo_async.engine.lifecycle import FINAL, IllegalTransitionError, Move, State
+from veo_async.engine.waiting_times import Learned
 from veo_async.errors import LedgerError
+from veo_async.ledger import waiting_rows
 from veo_async.ledger.blobs import Blobs
 from veo_async.ledger.money import Accounts, Caps, check_caps, tally, word_for
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
@@ -86,6 +88,7 @@ class Store:
         self._connection = connection
         self._blobs = blobs
         self._spill = spill
+        self._version = version
         self._select = f"SELECT {columns_in(version)} FROM jobs"  # noqa: S608
         # As many as the session holds itself: a job leaves when it is final.
         self._live: dict[JobId, JobRecord] = {}
@@ -226,6 +229,16 @@ class Store:
         """Return every move of a job, oldest first."""
         row = self._connection.execute("SELECT moves FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return [] if row is None else moves_of(job_id, row[0])
+
+    def keep_waiting_times(self, provider: str, learned: Sequence[Learned]) -> None:
+        """Keep what was learned of a provider's waiting times."""
+        waiting_rows.keep(self._connection, provider, learned)
+
+    def waiting_times(self, provider: str) -> list[Learned]:
+        """Return what was kept of a provider's waiting times."""
+        if self._version < waiting_rows.SINCE_VERSION:
+            return []
+        return list(waiting_rows.load(self._connection, provider))
 
     def committed(self) -> None:
         """Let go of content that no job needs any more, and of what was spilled."""

@@ -36,6 +36,10 @@ class Book:
         self._last_ended: deque[Job] = deque(maxlen=ENDED_KEPT)
         self._ended: Counter[State] = Counter()
         self._by_operation: dict[OperationKey, list[Job]] = {}
+        self._places: set[OperationKey] = set()
+        """Names of operations without their ids: a few for all jobs."""
+        self._left: set[JobId] = set()
+        """Jobs that somebody cancelled while they ran: they may be taken up again."""
         self._standstills: dict[Quota, VeoError] = {}
         self._closed: VeoError | None = None
 
@@ -50,10 +54,10 @@ class Book:
         return self._jobs.get(job_id)
 
     def take_up(self, record: JobRecord, host: JobHost) -> tuple[Job, bool]:
-        """Return the job of a ledger's row, and whether it is new to this session."""
+        """Return the job of a ledger's row, and whether it is new to this session or waits anew."""
         known = self._jobs.get(record.id)
         if known is not None:
-            return known, False
+            return known, self._return(known)
         job = self._jobs[record.id] = Job(record, host)
         if record.state in FINAL:
             self._last_ended.append(job)
@@ -67,6 +71,7 @@ class Book:
 
     def ended(self, job: Job) -> None:
         """Note that a job is final: it stays counted, and is held for a while."""
+        self._left.discard(job.id)
         if self._open.pop(job.id, None) is not None:
             self._last_ended.append(job)
             self._ended[job.state] += 1
@@ -77,10 +82,12 @@ class Book:
         jobs = self._by_operation.setdefault(key, [])
         if job not in jobs:
             jobs.append(job)
+        self._places.add(OperationKey(key.provider, _place(key.name)))
         return key
 
     def leave(self, job: Job) -> bool:
         """Note that a job waits no longer; return whether nobody waits for its operation now."""
+        self._left.add(job.id)
         key = key_of(job.record)
         jobs = self._by_operation.get(key, [])
         if job in jobs:
@@ -94,9 +101,18 @@ class Book:
         """Return the jobs that wait for an operation."""
         return tuple(self._by_operation.get(key, ()))
 
+    def named(self, operation: str) -> list[OperationKey]:
+        """Return the operations waited for that a name may mean: its id is what counts."""
+        operation_id = operation.removeprefix(_place(operation))
+        keys = (OperationKey(provider, place + operation_id) for provider, place in self._places)
+        return [key for key in keys if key in self._by_operation]
+
     def request_of(self, key: OperationKey) -> VideoRequest | None:
         """Return what an operation was submitted with; None where this session does not know it."""
-        return next((job.request for job in self.waiting_for(key) if job.request is not None), None)
+        for job in self._by_operation.get(key, ()):
+            if job.request is not None:
+                return job.request
+        return None
 
     def resolved(self, key: OperationKey) -> None:
         """Note that an operation is decided."""
@@ -137,10 +153,23 @@ class Book:
         """Count the jobs by state, those too that are not held any more."""
         return Counter(job.state for job in self._open.values()) + self._ended
 
+    def _return(self, job: Job) -> bool:
+        """Let a job wait again that was cancelled while it ran; return whether it was."""
+        was_left = job.id in self._left
+        if was_left:
+            self._left.discard(job.id)
+            job.trouble = None
+        return was_left
+
     def _wake(self, quota: Quota) -> None:
         for job in self:
             if _QUOTA_OF_STATE.get(job.state) == quota:
                 job.wake()
+
+
+def _place(name: str) -> str:
+    """Return what stands before the id in an operation's name."""
+    return name[: name.rfind("/") + 1]
 
 
 def key_of(record: JobRecord) -> OperationKey:

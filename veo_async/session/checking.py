@@ -1,25 +1,58 @@
-"""Status checks: few workers take turns over many operations."""
+"""Status checks: few workers take turns over many operations.
+
+An answer that changes nothing waits for the others of its tick, since a turn of the scheduler for each few
+answers is dear.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from functools import lru_cache
+from typing import TypeVar
 
-from veo_async.answers import CheckAnswer, Finished, Lost, NotSent, RefusalKind, Refused, Unreadable
-from veo_async.engine.events import Check, CheckEnded, CheckReturned, OperationKey
+from veo_async.answers import (
+    CheckAnswer,
+    Finished,
+    Listed,
+    Lost,
+    NotSent,
+    RefusalKind,
+    Refused,
+    Running,
+    Unreadable,
+)
+from veo_async.engine.events import (
+    Check,
+    CheckEnded,
+    CheckList,
+    CheckReturned,
+    ListEnded,
+    ListReturned,
+    OperationKey,
+)
 from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.ledger.ledger import Ledger
 from veo_async.models import Succeeded
 from veo_async.providers import Provider
 from veo_async.session.book import Book
 from veo_async.transport import LostFailure, NotSentFailure, Transport
+from veo_async.wire import Request, Response
 
 __all__ = ["CONNECTIONS", "Checker"]
 
+REQUESTS_KEPT = 4096
+"""Requests of status checks that are written once for all their checks."""
 CONNECTIONS = 16
 """Connections for status checks, however many operations are due."""
+
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+_Answered = tuple[_Answer, float | None]
+"""What came, and when it was asked for."""
+_Page = Listed | Refused | Unreadable | NotSent | Lost
 
 _FOR_ALL = frozenset(
     {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA, RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
@@ -34,6 +67,7 @@ class Checker:
         provider: Provider,
         transport: Transport,
         post: Callable[..., None],
+        post_soon: Callable[[CheckEnded], None],
         spawn: Callable[..., object],
         book: Book,
         ledger: Ledger,
@@ -42,56 +76,115 @@ class Checker:
         self._book = book
         self._ledger = ledger
         self._transport = transport
+        self._request = lru_cache(maxsize=REQUESTS_KEPT)(provider.dialect.check)
         self._post = post
+        self._post_soon = post_soon
         self._spawn = spawn
-        self._due: deque[OperationKey] = deque()
+        self._due: deque[OperationKey | CheckList] = deque()
         self._workers = 0
         self.sent: int = 0
-        """Status checks sent so far."""
+        """Status checks sent so far, pages of lists among them."""
+        self.saved: int = 0
+        """Status checks that were not needed so far: one's answer served several jobs."""
 
     def check(self, action: Check) -> None:
         """Begin to check the operations of `action`."""
         self._due += action.keys
-        for _ in range(min(len(self._due), CONNECTIONS) - self._workers):
-            self._workers += 1
-            self._spawn(self._work)
+        self._begin()
+
+    def list(self, action: CheckList) -> None:
+        """Begin to ask for a page of operations, before all single checks: it answers more."""
+        self._due.appendleft(action)
+        self._begin()
+
+    def _begin(self) -> None:
+        more = min(len(self._due), CONNECTIONS) - self._workers
+        if more > 0:
+            self._workers += more
+            self._spawn(self._round, more)
 
     async def status(self, operation: str) -> CheckAnswer | NotSent | Lost:
         """Return what the provider says of one operation now."""
-        answer, _ = await self._ask(operation)
+        answer, _ = await self._ask(self._exchange, operation)
         return answer
+
+    async def _round(self, workers: int) -> None:
+        async with asyncio.TaskGroup() as group:  # plain tasks: these come with every tick
+            for _ in range(workers):
+                group.create_task(self._work())
 
     async def _work(self) -> None:
         try:
             while self._due:
-                key = self._due.popleft()
-                answer, sent_at = await self._ask(key.name)
-                if not self._book.waiting_for(key):
-                    await self._release(_kept_for(answer))
-                self._post(CheckEnded(key, answer, sent_at))
-                if _holds_for_all(answer):
-                    self._return_due()
+                due = self._due.popleft()
+                await (self._check_page(due) if isinstance(due, CheckList) else self._check(due))
         finally:
             self._workers -= 1
+
+    async def _check(self, key: OperationKey) -> None:
+        answer, sent_at = await self._ask(self._exchange, key.name)
+        waiting = len(self._book.waiting_for(key))
+        self.saved += max(0, waiting - 1)
+        if isinstance(answer, Running):
+            self._post_soon(CheckEnded(key, answer, sent_at))
+            return
+        if not waiting:
+            await self._release(_kept_for(answer))
+        self._post(CheckEnded(key, answer, sent_at))
+        if _holds_for_all(answer):
+            self._return_due()
+
+    async def _check_page(self, action: CheckList) -> None:
+        answer, sent_at = await self._ask(self._exchange_page, action)
+        parent = action.parent
+        if isinstance(answer, Listed):
+            served = (
+                len(self._book.waiting_for(OperationKey(parent.provider, name))) for name in answer.answers
+            )
+            self.saved += max(0, sum(served) - 1)
+        self._post(ListEnded(parent, answer, sent_at))
+        if _holds_for_all(answer):
+            self._return_due()
 
     def _return_due(self) -> None:
         """Give back what was granted and has not begun: the server has just asked for a pause."""
         due, self._due = self._due, deque()
-        self._post(*(CheckReturned(key) for key in due))
+        self._post(
+            *(ListReturned(one.parent) if isinstance(one, CheckList) else CheckReturned(one) for one in due)
+        )
 
-    async def _ask(self, operation: str) -> tuple[CheckAnswer | NotSent | Lost, float | None]:
-        answer, sent_at = await self._exchange(operation)
+    async def _ask(
+        self, exchange: Callable[[_Asked], Awaitable[_Answered[_Answer]]], asked: _Asked
+    ) -> _Answered[_Answer]:
+        answer, sent_at = await exchange(asked)
         if self._provider.refreshable and _is_key_refused(answer):
             with suppress(ConfigurationError):  # then the refusal stands
                 await self._provider.authorization(refresh=True, sent_at=sent_at)
-                answer, sent_at = await self._exchange(operation)
+                answer, sent_at = await exchange(asked)
         return answer, sent_at
 
-    async def _exchange(self, operation: str) -> tuple[CheckAnswer | NotSent | Lost, float | None]:
-        self.sent += 1
+    async def _exchange(self, operation: str) -> _Answered[CheckAnswer | NotSent | Lost]:
         dialect = self._provider.dialect
+        response = await self._send(self._request(operation))
+        if not isinstance(response, Response):
+            return response
+        request = self._book.request_of(OperationKey(self._provider.name, operation))
+        answer = dialect.read_check(response, operation, request)
+        if response.parts:
+            await self._release({part.sha256 for part in response.parts.values()} - _kept_for(answer))
+        return answer, response.sent_at
+
+    async def _exchange_page(self, action: CheckList) -> _Answered[_Page]:
+        dialect, model = self._provider.dialect, action.parent.name or ""
+        response = await self._send(dialect.list_page(model, action.page_token))
+        if not isinstance(response, Response):
+            return response
+        return dialect.read_list(response, model), response.sent_at
+
+    async def _send(self, request: Request) -> Response | _Answered[NotSent | Lost]:
+        self.sent += 1
         try:
-            response = await self._transport.send(dialect.check(operation))
+            return await self._transport.send(request)
         except NotSentFailure as failure:
             return NotSent(reason=failure.reason, permanent=failure.permanent), None
         except ConfigurationError as error:  # the callable that gives the key
@@ -99,11 +192,6 @@ class Checker:
         except LostFailure as failure:
             lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
             return lost, asyncio.get_running_loop().time()
-        request = self._book.request_of(OperationKey(self._provider.name, operation))
-        answer = dialect.read_check(response, operation, request)
-        if response.parts:
-            await self._release({part.sha256 for part in response.parts.values()} - _kept_for(answer))
-        return answer, response.sent_at
 
     async def _release(self, digests: Collection[str]) -> None:
         """Let go of what came inside an answer, where no job will name it."""

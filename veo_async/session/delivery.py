@@ -17,6 +17,9 @@ from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import FileRecord
 from veo_async.models import JobId, Result, Video
 from veo_async.providers import Provider
+from veo_async.session.events import VideoStored
+from veo_async.session.feed import Feed
+from veo_async.session.fetching import PacedFetcher
 from veo_async.transport import Transport
 
 __all__ = ["Delivery"]
@@ -34,15 +37,19 @@ class Delivery:
         transport: Transport,
         ledger: Ledger,
         run: Callable[..., Awaitable[StoredFile]],
+        feed: Feed,
     ) -> None:
         """Store and stream; `run` runs something in a task that the session owns."""
+        self._feed = feed
         self._provider = provider
         self._run = run
-        self._transport = transport
         self._ledger = ledger
         self._slots = asyncio.Semaphore(provider.limits.downloads)
         self._policy = DownloadPolicy(
             own_origins=provider.credential_origins, download_hosts=provider.download_hosts
+        )
+        self._fetcher = PacedFetcher(
+            transport, provider.limits.download_rates, max_hint=self._policy.max_hint
         )
 
     async def save_result(
@@ -79,7 +86,7 @@ class Delivery:
                 return await save_bytes(await self._content(video), path, overwrite=overwrite, keep=keep)
             candidates = self._provider.dialect.download(video.uri)
             return await save_video(
-                self._transport, candidates, path, policy=self._policy, overwrite=overwrite, keep=keep
+                self._fetcher, candidates, path, policy=self._policy, overwrite=overwrite, keep=keep
             )
 
     async def _keep(
@@ -88,6 +95,8 @@ class Delivery:
         stored = await publish()
         if job_id is not None:
             await self._record(JobId(job_id), index, stored)
+        if self._feed.wanted:
+            self._feed.tell(_stored_event(job_id, index, stored))
         return stored
 
     async def stream(self, video: Video) -> AsyncIterator[bytes]:
@@ -98,7 +107,7 @@ class Delivery:
                     yield chunk
                 return
             candidates = self._provider.dialect.download(video.uri)
-            async with aclosing(stream_video(self._transport, candidates, policy=self._policy)) as chunks:
+            async with aclosing(stream_video(self._fetcher, candidates, policy=self._policy)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
@@ -122,6 +131,11 @@ class Delivery:
                 stored_at=time.time(),
             )
         )
+
+
+def _stored_event(job_id: str | None, index: int, stored: StoredFile) -> VideoStored:
+    known = None if job_id is None else JobId(job_id)
+    return VideoStored(job_id=known, index=index, path=stored.path, size=stored.size, at=time.time())
 
 
 def _path_for(target: str | os.PathLike[str], operation: str, index: int, count: int) -> Path:

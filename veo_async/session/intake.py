@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import get_args
 
 from veo_async.codec import request_digest
 from veo_async.engine.lifecycle import State
 from veo_async.errors import InvalidRequestError
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import JobRecord
-from veo_async.models import JobId, VideoRequest
+from veo_async.models import JobId, Priority, Problem, VideoRequest
 from veo_async.providers import Provider
 from veo_async.session import media
 
@@ -24,11 +25,27 @@ def check(request: VideoRequest, provider: Provider) -> str:
         InvalidRequestError: It cannot; names every field that is at fault, and the remedy.
     """
     model = provider.model_name(request.model)
-    problems = [*provider.dialect.problems(request, model), *media.homeless(request, provider)]
+    problems = [
+        *provider.dialect.problems(request, model),
+        *media.homeless(request, provider),
+        *_odd(request),
+    ]
     if problems:
         text = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
         raise InvalidRequestError(f"{provider.name} cannot be sent this: {text}", field=problems[0].field)
     return model
+
+
+def _odd(request: VideoRequest) -> list[Problem]:
+    """Return what is wrong with what no provider sees."""
+    found: list[Problem] = []
+    if request.priority not in get_args(Priority):
+        choices = ", ".join(get_args(Priority))
+        found.append(Problem(field="priority", message=f"must be one of {choices}, not {request.priority!r}"))
+    texts: list[object] = [*request.labels, *request.labels.values()]
+    if not all(isinstance(text, str) for text in texts):
+        found.append(Problem(field="labels", message="must map strings to strings"))
+    return found
 
 
 async def take_in(request: VideoRequest, provider: Provider, ledger: Ledger) -> JobRecord:

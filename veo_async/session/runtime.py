@@ -20,9 +20,11 @@ from veo_async.engine.events import (
     SUBMITS,
     Announce,
     Check,
+    CheckList,
     Event,
     Lift,
     OperationDropped,
+    OperationNotified,
     OperationOpened,
     Resolve,
     Resumed,
@@ -48,21 +50,27 @@ from veo_async.job import Cancelled, Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
-from veo_async.models import Media, Result, Unknown, Withdrawn
+from veo_async.models import Eta, Media, Result, Unknown, Withdrawn
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.poller import Poller
 from veo_async.providers import Provider
 from veo_async.session.book import Book, key_of
 from veo_async.session.checking import CONNECTIONS, Checker
 from veo_async.session.delivery import Delivery
+from veo_async.session.events import JobMoved
+from veo_async.session.feed import EventStream, Feed
+from veo_async.session.gauges import Gauges
 from veo_async.session.home import Home
 from veo_async.session.key_watch import KeyWatch
+from veo_async.session.observing import Observer
 from veo_async.session.reconciling import Reconciler
 from veo_async.session.recording import Recorder
 from veo_async.session.reports import SessionReport, Statistics
 from veo_async.session.resolving import Resolver
-from veo_async.session.submitting import MediaLostError, Submitter, profile_of
+from veo_async.session.status_line import log_status
+from veo_async.session.submitting import MediaLostError, Submitter, priority_of, profile_of
 from veo_async.session.supervisor import ExitMode, Supervisor
+from veo_async.session.waiting_times import WaitingTimes
 from veo_async.transport import TraceEvent, Transport
 
 __all__ = ["Runtime"]
@@ -83,6 +91,8 @@ class Runtime:
         retry: RetryPolicy,
         timeouts: Timeouts,
         trace: Callable[[TraceEvent], None] | None,
+        fair_by: str | None,
+        report_every: float | None,
         caps: Caps,
         home: Home,
         job_ended: Callable[[JobRecord], None],
@@ -91,6 +101,8 @@ class Runtime:
         self._ledger = ledger
         self._home = home
         self._job_ended = job_ended
+        self._report_every = report_every
+        self._fair_by = fair_by
         self._timeouts = timeouts
         self._mode: ExitMode = "detach"
         self._promises: dict[asyncio.Future[Any], None] = {}  # in their order: who asked first is told first
@@ -101,7 +113,11 @@ class Runtime:
         """Set at the end."""
         self._supervisor = Supervisor(self._wind_down, self._ended)
         self._scheduler = PollScheduler(
-            limits=provider.limits, policy=poll, retry=retry, seed=uuid.uuid4().int
+            limits=provider.limits,
+            policy=poll,
+            retry=retry,
+            seed=uuid.uuid4().int,
+            parent_of=provider.dialect.model_of if poll.use_list and provider.capabilities.can_list else None,
         )
         self._transport = Transport(
             authorization=lambda refresh: provider.authorization(refresh=refresh),
@@ -116,9 +132,12 @@ class Runtime:
             part_store=ledger,
         )
         spawn = self._supervisor.spawn
+        self._waiting_times = WaitingTimes(self._scheduler, ledger, provider.name, spawn)
         self._recorder = recorder = Recorder(ledger, self._money_freed)
         self._resolver = Resolver(ledger, recorder, self.book, self.post, spawn)
-        self.checker: Checker = Checker(provider, self._transport, self.post, spawn, self.book, ledger)
+        self.checker: Checker = Checker(
+            provider, self._transport, self.post, self._post_soon, spawn, self.book, ledger
+        )
         self.reconciler: Reconciler = Reconciler(
             provider, self._transport, ledger, self.book, recorder, self.take_up, self._watch, spawn
         )
@@ -136,28 +155,39 @@ class Runtime:
             self.reconciler.begin,
         )
         self._keys = KeyWatch(provider, self._is_key_refused, self.post, spawn)
-        self.delivery: Delivery = Delivery(provider, self._transport, ledger, self.run)
+        self._feed = feed = Feed()
+        self._gauges = gauges = Gauges(self._scheduler, lambda: self._submitter.hindrance)
+        self._observer = Observer(self._scheduler, gauges, feed)
+        self.delivery: Delivery = Delivery(provider, self._transport, ledger, self.run, feed)
         self._poller = Poller(
             self._scheduler,
             {
                 Submit: self._on_submit,
                 Check: self.checker.check,
-                Resolve: self._resolver.resolve,
+                CheckList: self.checker.list,
+                Resolve: self._on_resolve,
                 Stall: self._resolver.stall,
                 Tell: self._resolver.tell,
                 Announce: self._on_announce,
                 Lift: self._on_lift,
             },
+            self._observer.turned,
         )
 
     async def start(self) -> None:
         """Start the connections and the poller."""
         await self._transport.start()
+        await self._waiting_times.load()
         await self._supervisor.start(self._poller.run)
+        if self._report_every is not None:
+            self.spawn(log_status, self.statistics, self._report_every)
 
     def post(self, *events: Event) -> None:
         """Tell the scheduler what happened."""
         self._poller.post(*events)
+
+    def _post_soon(self, event: Event) -> None:
+        self._poller.post_soon(event)
 
     def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
         """Run something in a task that the session owns."""
@@ -185,6 +215,9 @@ class Runtime:
     def take_up(self, records: Sequence[JobRecord]) -> list[Job]:
         """Return the jobs of the ledger's rows; running ones that are new to the session are checked."""
         taken = [self.book.take_up(record, self) for record in records]
+        for job, is_new in taken:
+            if is_new:
+                self.moved(job, None, job.record.accepted_at or job.record.created_at)
         self._watch([job for job, is_new in taken if is_new and job.state is State.RUNNING])
         return [job for job, _ in taken]
 
@@ -211,10 +244,22 @@ class Runtime:
             self.book.go_on(quota)
         self.post(Resumed())
 
+    def notify(self, operation: str) -> bool:
+        """Let an operation be checked at once; return whether anybody waits for it."""
+        keys = self.book.named(operation)
+        self.post(*map(OperationNotified, keys))
+        return bool(keys)
+
     def queue(self, job: Job) -> None:
         """Let a job that is queued be sent when its turn comes; does nothing for another."""
         if job.state is State.QUEUED:
-            self.post(SubmitQueued(job.id))
+            self.post(SubmitQueued(job.id, priority_of(job.record), self._group_of(job)))
+
+    def _group_of(self, job: Job) -> str | None:
+        """Return which of those that share the rate evenly a job belongs to."""
+        if self._fair_by is None or job.request is None:
+            return None
+        return job.request.labels.get(self._fair_by)
 
     def give_up(self, job: Job) -> None:
         """Withdraw a job that nobody holds any more, unless it was sent meanwhile."""
@@ -232,11 +277,19 @@ class Runtime:
         for job in jobs:
             age = max(0.0, now - (job.record.accepted_at or now))
             key = self.book.open(job)
-            self.post(OperationOpened(key, profile_of(job.record), age=age, restored=True))
+            profile, priority = profile_of(job.record), priority_of(job.record)
+            self.post(OperationOpened(key, profile, age=age, restored=True, priority=priority))
 
     def standstill(self, job: Job) -> VeoError | None:
         """Return why waiting for `job` is of no use now; None when it goes on."""
         return self.book.standstill(job)
+
+    def moved(self, job: Job, before: State | None, at: float) -> None:
+        """Tell whoever reads the events that a job passed into another state."""
+        if self._feed.wanted:
+            self._feed.tell(
+                JobMoved(job_id=job.id, before=before, state=job.state, operation=job.operation, at=at)
+            )
 
     def ended(self, job: Job) -> None:
         """Let go of a job that is final, and of the money set aside for it."""
@@ -250,6 +303,20 @@ class Runtime:
         if self.report is not None:
             raise self._closed_error()
         return await self.delivery.save_result(source, target, overwrite=overwrite)
+
+    def eta(self, job: Job) -> Eta | None:
+        """Return when the provider is likely to have finished a job."""
+        if job.state is State.RUNNING:
+            key = key_of(job.record)
+            if job not in self.book.waiting_for(key):
+                return None
+            eta = self._scheduler.eta(key, asyncio.get_running_loop().time())
+            if eta is not None:
+                return eta
+        elif job.state not in (State.QUEUED, State.ARMED):
+            return None
+        # Not accepted yet, or so lately that the scheduler will hear of it in its next turn.
+        return self._scheduler.eta_unsent(profile_of(job.record))
 
     async def cancel(self, job: Job) -> Cancelled:
         """Withdraw a queued job, or stop waiting for a running one."""
@@ -283,13 +350,21 @@ class Runtime:
             jobs=self.book.states(),
             submits=self._submitter.sent,
             checks=self.checker.sent,
+            checks_saved=self.checker.saved,
             late_answers=scheduler.late_answers,
             queued_submits=scheduler.queued_submits,
             open_operations=scheduler.open_operations,
             submits_per_minute=scheduler.submits_per_minute,
             checks_per_minute=scheduler.checks_per_minute,
+            standstills=self._gauges.standstills(),
+            lag=self._gauges.lag(),
+            waiting_times=self._gauges.waiting_times(),
             retry_tokens=scheduler.retry_tokens,
         )
+
+    def events(self, buffer: int) -> EventStream:
+        """Return what happens from now on."""
+        return self._observer.stream(buffer)
 
     def _kept_promise(self, promise: asyncio.Future[Any]) -> None:
         self._promises.pop(promise, None)
@@ -300,6 +375,11 @@ class Runtime:
 
     def _on_submit(self, action: Submit) -> None:
         self._submitter.submit(action.job_ids)
+
+    def _on_resolve(self, action: Resolve) -> None:
+        self._gauges.found(action)
+        self._waiting_times.note()
+        self._resolver.resolve(action)
 
     def _on_announce(self, action: Announce) -> None:
         answer = action.pause.answer
@@ -373,7 +453,9 @@ class Runtime:
         self.book.close(closed)
         for promise in tuple(self._promises):
             promise.set_exception(closed.fresh())
+        self._feed.close()
         await self._transport.close()
+        await self._waiting_times.keep()
         await self._ledger.close()
         self.report = self._report()
 

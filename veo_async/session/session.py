@@ -26,6 +26,7 @@ from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.providers import Provider
 from veo_async.session.batching import Item, as_completed
 from veo_async.session.budget import Budget
+from veo_async.session.feed import EventStream
 from veo_async.session.home import Home
 from veo_async.session.intake import take_in
 from veo_async.session.reports import SessionReport, Statistics
@@ -63,6 +64,8 @@ class VeoSession:
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         trace: Callable[[TraceEvent], None] | None = None,
+        fair_by: str | None = "tenant",
+        report_every: float | None = None,
     ) -> None:
         """Make a session; nothing is opened before `async with`.
 
@@ -78,12 +81,19 @@ class VeoSession:
             retry: What is tried again.
             timeouts: How long the network may take.
             trace: Called with every exchange on the wire, redacted.
+            fair_by: The label whose values share the rate of submits and the places in flight evenly: of jobs
+                that wait with the same priority, each value has one sent in turn. Jobs without that label
+                count as one value; None: first come, first served.
+            report_every: Seconds between two lines in the log ("veo_async", INFO) that say how the session
+                stands; None: no lines.
 
         Raises:
             ConfigurationError: An argument is not one of these.
         """
         if on_exit not in ("auto", "drain", "detach", "abort"):
             raise ConfigurationError(f'on_exit is "auto", "drain", "detach" or "abort", not {on_exit!r}')
+        if report_every is not None and not report_every > 0:
+            raise ConfigurationError(f"report_every is seconds, more than 0, or None, not {report_every!r}")
         self.provider = provider
         self._ledger = open_ledger(ledger)
         self._caps = Caps(max_cost=max_cost, max_unknown_cost=max_unknown_cost)
@@ -93,6 +103,8 @@ class VeoSession:
         self._retry = retry or RetryPolicy()
         self._timeouts = timeouts or Timeouts()
         self._trace = trace
+        self._fair_by = fair_by
+        self._report_every = report_every
         self._runtime: Runtime | None = None
         self._closing: asyncio.Task[None] | None = None
         self._home: Home | None = None
@@ -124,6 +136,8 @@ class VeoSession:
                 retry=self._retry,
                 timeouts=self._timeouts,
                 trace=self._trace,
+                fair_by=self._fair_by,
+                report_every=self._report_every,
                 caps=self._caps,
                 home=self._home,
                 job_ended=self._budget.ended,
@@ -378,6 +392,25 @@ class VeoSession:
             )
         return job
 
+    def notify(self, operation: str) -> bool:
+        """Say that an operation may have ended, as a webhook does: it is checked at once.
+
+        A hint and no more: that check decides, under the rates as any other, and regular checks go on. Said
+        twice, or of an operation that still runs, it costs one check at most. Call it from the session's
+        event loop; it does not wait.
+
+        Args:
+            operation: Its name, whole or without its model, or its id alone: the id is what counts.
+
+        Returns:
+            Whether a job of this session waits for such an operation; if not, nothing is done.
+
+        Raises:
+            SessionClosedError: The session is closed.
+            ConfigurationError: It is not open yet, or lives in another event loop, thread or process.
+        """
+        return self._open_runtime().notify(operation)
+
     async def status(self, operation: str, model: str | None = None) -> CheckAnswer | NotSent | Lost:
         """Ask for the status of one operation now, once, outside all schedules, and return the answer."""
         runtime = self._open_runtime()
@@ -422,6 +455,26 @@ class VeoSession:
     def statistics(self) -> Statistics:
         """Return what the session has done and is doing."""
         return self._open_runtime().statistics()
+
+    def events(self, *, buffer: int = 1000) -> EventStream:
+        """Return what happens from now on, as an async iterator for dashboards and log pipelines.
+
+        It yields `JobMoved`, `CheckAnswered`, `ListAnswered`, `Paused`, `Lifted`, `RateChanged` and
+        `VideoStored` values, made for `match`, and ends when the session has closed. Any number of readers
+        have one each. A reader that is too slow never holds the session up: it loses the oldest events, and a
+        `Dropped` says how many. Cancelling and leaving the loop are safe.
+
+        Args:
+            buffer: How many events may wait to be read.
+
+        Raises:
+            ConfigurationError: `buffer` is less than 1.
+            SessionClosedError: The session is closed.
+        """
+        runtime = self._open_runtime()
+        if buffer < 1:
+            raise ConfigurationError(f"buffer must be at least 1, not {buffer}")
+        return runtime.events(buffer)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────
 

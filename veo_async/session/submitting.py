@@ -27,16 +27,17 @@ from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
-from veo_async.models import JobId, Outcome, Unknown
+from veo_async.models import JobId, Outcome, Priority, Unknown
 from veo_async.options import RetryPolicy
 from veo_async.providers import Provider
 from veo_async.session.book import Book, key_of
 from veo_async.session.ongoing import Ongoing
 from veo_async.session.recording import Recorder
+from veo_async.session.zones import quota_zones
 from veo_async.transport import LostFailure, NotSentFailure, Transport
 from veo_async.wire import Request
 
-__all__ = ["MediaLostError", "Submitter", "profile_of"]
+__all__ = ["MediaLostError", "Submitter", "priority_of", "profile_of"]
 
 RECORD_AGAIN_S: Final = (0.1, 0.5, 1.0)
 """A ledger that is locked is asked again after these waits; then the answer goes into its spill."""
@@ -216,12 +217,13 @@ class Submitter:
                 answer,
                 attempt.sent_at,
                 again=job.state is State.QUEUED,
-                reset_in=seconds_to_reset(time.time()) if is_quota else None,
+                reset_in=seconds_to_reset(time.time(), quota_zones()) if is_quota else None,
             )
         ]
         if job.state is State.RUNNING and isinstance(answer, Accepted):
             self._book.open(job)
-            events.append(OperationOpened(key_of(job.record), profile_of(job.record)))
+            priority = priority_of(job.record)
+            events.append(OperationOpened(key_of(job.record), profile_of(job.record), priority=priority))
             if answer.finished is not None:
                 self._finish(job, answer)
         return events
@@ -292,6 +294,11 @@ def _change(job: Job, move: Move, answer: SubmitAnswer | Lost) -> Change:
         outcome = unknown(answer)
     operation = answer.operation if isinstance(answer, Accepted) else None
     return Change(job_id=job.id, move=move, at=time.time(), operation=operation, outcome=outcome)
+
+
+def priority_of(record: JobRecord) -> Priority:
+    """Return whether a job goes before others; one that was attached to has no say."""
+    return "normal" if record.request is None else record.request.priority
 
 
 def profile_of(record: JobRecord) -> Profile:

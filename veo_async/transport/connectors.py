@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
@@ -27,7 +28,15 @@ from veo_async.transport.addresses import is_public
 from veo_async.transport.failures import UnreadableAnswer
 from veo_async.transport.framing import FramedProtocol
 
-__all__ = ["JOURNEY", "FramedConnector", "Journey", "MarkedConnector", "Watchdog", "guarded_socket"]
+__all__ = [
+    "JOURNEY",
+    "FramedConnector",
+    "Journey",
+    "MarkedConnector",
+    "PlainRequest",
+    "Watchdog",
+    "guarded_socket",
+]
 
 
 class Journey:
@@ -35,6 +44,8 @@ class Journey:
 
     __slots__ = (
         "_arm",
+        "_came_bytes",
+        "_silent_looks",
         "_wire",
         "arm_error",
         "armed",
@@ -43,11 +54,17 @@ class Journey:
         "reader",
         "ready_at",
         "refused",
+        "silence",
+        "silent",
     )
 
-    def __init__(self, patience: float, arm: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self, patience: float, arm: Callable[[], Awaitable[None]] | None = None, silence: float = math.inf
+    ) -> None:
         self.patience: float = patience
         """Seconds that the exchange may take from when its connection is ready."""
+        self.silence: float = silence
+        """Looks in a row that may find no new byte; infinite where aiohttp itself times each wait."""
         self.reader: aiohttp.StreamReader | None = None
         """The body that is read, once there is one."""
         self._arm = arm
@@ -62,6 +79,10 @@ class Journey:
         """An address that was refused."""
         self.expired: bool = False
         """True when the whole exchange took too long."""
+        self.silent: bool = False
+        """True when nothing came for too long."""
+        self._silent_looks = 0
+        self._came_bytes = 0
 
     def begin(self) -> None:
         """Refuse a second connection: aiohttp would send again by itself on finding one closed."""
@@ -87,11 +108,21 @@ class Journey:
         """
         if self._wire is None:
             return
-        if now > self.ready_at + self.patience:
-            self.expired = True
+        self.expired = self.expired or now > self.ready_at + self.patience
+        self.silent = self.silent or self._is_silent(self._wire)
+        if self.expired or self.silent:
             self._wire.abort()
         if self._wire.is_closing():
             self._tell_reader()
+
+    def _is_silent(self, wire: asyncio.Transport) -> bool:
+        """Return whether too many looks found no new byte: a loop that stood still has had one look only."""
+        came_bytes = 0 if self.reader is None else self.reader.total_bytes
+        if came_bytes != self._came_bytes or not wire.is_reading():
+            self._came_bytes, self._silent_looks = came_bytes, 0
+            return False
+        self._silent_looks += 1
+        return self._silent_looks > self.silence
 
     def _tell_reader(self) -> None:
         # After a malformed chunk, aiohttp drops connection and timer, and its reader would wait for ever.
@@ -167,6 +198,15 @@ class FramedConnector(MarkedConnector):
             else:
                 connection.transport.set_protocol(FramedProtocol(connection.protocol))
         return connection
+
+
+class PlainRequest(aiohttp.ClientRequest):
+    """A request that has all its headers: aiohttp looks for none to add (measured: 9 % of a status check)."""
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add nothing to a GET."""
+        if self.method != "GET":
+            super().update_auto_headers(skip_auto_headers)
 
 
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import aiohttp
+from multidict import MultiMapping
 
 from veo_async.transport.descriptions import describe
 from veo_async.transport.failures import LostFailure
 from veo_async.transport.redaction import Redactor
 from veo_async.wire import Response
 
-__all__ = ["Fetched", "lower_headers"]
+__all__ = ["Fetched", "LowerHeaders"]
 
 
-def lower_headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return the headers by their names in lower case, repeated ones joined."""
-    came = answer.headers
-    headers = {name.lower(): value for name, value in came.items()}
-    if len(headers) != len(came):
-        headers = {name: ", ".join(came.getall(name)) for name in headers}
-    return headers
+class LowerHeaders(Mapping[str, str]):
+    """Headers by their names in lower case, repeated ones joined; made when first looked at.
+
+    Most answers to status checks are used up without a look at their headers.
+    """
+
+    __slots__ = ("_came", "_made")
+
+    def __init__(self, came: MultiMapping[str]) -> None:
+        self._came = came
+        self._made: dict[str, str] | None = None
+
+    def _headers(self) -> dict[str, str]:
+        if self._made is None:
+            came = self._came
+            made = {name.lower(): value for name, value in came.items()}
+            if len(made) != len(came):
+                made = {name: ", ".join(came.getall(name)) for name in made}
+            self._made = made
+        return self._made
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers())
+
+    def __len__(self) -> int:
+        return len(self._headers())
+
+    def __repr__(self) -> str:
+        return repr(self._headers())
 
 
 class Fetched:
@@ -32,10 +59,11 @@ class Fetched:
         self.url = url
         """What was asked."""
         self.status: int = answer.status
-        self.headers: dict[str, str] = lower_headers(answer)
+        self.headers: Mapping[str, str] = LowerHeaders(answer.headers)
         """Names in lower case."""
         self.length: int | None = _length(self.headers)
         """What Content-Length says, where it says anything."""
+        self._excerpt: str | None = None
         self.received_bytes: int = 0
         """Length of the body so far."""
 
@@ -65,7 +93,12 @@ class Fetched:
         raise failure or StopAsyncIteration
 
     async def excerpt(self) -> str:
-        """Return the start of the body as text that may be shown; best effort."""
+        """Return the start of the body as text that may be shown, the same each time; best effort."""
+        if self._excerpt is None:
+            self._excerpt = self._redactor.excerpt(await self._start())
+        return self._excerpt
+
+    async def _start(self) -> bytes:
         data = b""
         try:
             async for chunk in self:
@@ -74,13 +107,13 @@ class Fetched:
                     break
         except LostFailure:
             pass
-        return self._redactor.excerpt(data)
+        return data
 
     def response(self) -> Response:
         """Return the head alone."""
         return Response(status=self.status, headers=self.headers, body=b"")
 
 
-def _length(headers: dict[str, str]) -> int | None:
+def _length(headers: Mapping[str, str]) -> int | None:
     text = headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None  # noqa: PLR2004

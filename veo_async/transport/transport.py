@@ -15,7 +15,8 @@ import asyncio
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from math import inf
+from functools import lru_cache, partial
+from math import ceil, inf
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -33,12 +34,14 @@ from veo_async.transport.connectors import (
     FramedConnector,
     Journey,
     MarkedConnector,
+    PlainRequest,
     Watchdog,
     guarded_socket,
 )
+from veo_async.transport.cutting import LONG
 from veo_async.transport.descriptions import describe, is_permanent, shown_bytes
 from veo_async.transport.failures import LostFailure, NotSentFailure, RefusedAddressFailure
-from veo_async.transport.fetched import Fetched, lower_headers
+from veo_async.transport.fetched import Fetched, LowerHeaders
 from veo_async.transport.inline import InlineAnswer, PartStore
 from veo_async.transport.redaction import Redactor
 from veo_async.transport.traces import TraceEvent, Tracer
@@ -58,6 +61,9 @@ _PATIENCE = 5
 """How many silences long a whole exchange may take. Bounds answers that drip, floods of 1xx and peers that do
 not read: with those the time limit between bytes never passes."""
 _WATCH_EVERY = 5.0
+_URLS_KEPT = 4096
+_LOOKS = 4
+"""Looks in each silence, at least."""
 _SLOWEST_UPLOAD = 16 * 1024
 """Bytes a second that a body is granted on top of that."""
 
@@ -75,6 +81,8 @@ class _Lane:
     session: aiohttp.ClientSession
     watchdog: Watchdog
     patience: float
+    silence: float
+    """Looks of the watchdog that may find no new byte; infinite: aiohttp looks after it."""
 
 
 class Transport:
@@ -124,6 +132,8 @@ class Transport:
         self._trust_env = trust_env
         self._redactor = Redactor()
         self._tracer = None if trace is None else Tracer(trace, self._redactor)
+        # Of a URL that is asked for again and again, parts are worked out once (sampled: 6 % of a check).
+        self._check_url = lru_cache(maxsize=_URLS_KEPT)(partial(URL, encoded=True))
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -155,8 +165,10 @@ class Transport:
         force_close: bool = False,
         guarded: bool = False,
     ) -> _Lane:
-        # A status check that is spoilt is asked again, and there are too many of them to look at each piece.
-        connector = (MarkedConnector if kind == "check" else FramedConnector)(
+        # A status check that is spoilt is asked again, and there are too many of them to look at each piece,
+        # or to have a timer each (measured: 11 % of a check): for them the watchdog counts its looks.
+        is_check = kind == "check"
+        connector = (MarkedConnector if is_check else FramedConnector)(
             limit=limit,
             force_close=force_close,
             ssl=self._ssl or True,
@@ -170,8 +182,12 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             # No total: a stalled loop would let it pass with the answer already there.
             timeout=aiohttp.ClientTimeout(
-                total=None, connect=connect, sock_connect=connect, sock_read=read_timeout
+                total=None,
+                connect=connect,
+                sock_connect=connect,
+                sock_read=None if is_check else read_timeout,
             ),
+            request_class=PlainRequest if is_check else aiohttp.ClientRequest,
             auto_decompress=False,
             max_line_size=_MAX_LINE_BYTES,
             max_field_size=_MAX_LINE_BYTES,
@@ -179,10 +195,12 @@ class Transport:
             proxy=self._proxy,
             trust_env=self._trust_env,
         )
-        watchdog = Watchdog(self._loop, min(read_timeout, _WATCH_EVERY))
+        period = min(read_timeout / _LOOKS, _WATCH_EVERY)
+        watchdog = Watchdog(self._loop, period)
         self._closing.callback(watchdog.stop)
         await self._closing.enter_async_context(session)
-        return _Lane(kind, session, watchdog, read_timeout * _PATIENCE)
+        silence = ceil(read_timeout / period) if is_check else inf
+        return _Lane(kind, session, watchdog, read_timeout * _PATIENCE, silence)
 
     async def close(self) -> None:
         """Close all connections at once; exchanges that still run fail."""
@@ -208,7 +226,8 @@ class Transport:
         """
         async with self._check_slots:
             body = plain_body(request.body) if request.body else None
-            outcome = await self._exchange(self._checks, request, Journey(self._checks.patience), body)
+            journey = Journey(self._checks.patience, silence=self._checks.silence)
+            outcome = await self._exchange(self._checks, request, journey, body)
         if isinstance(outcome, Response):
             return outcome
         raise outcome
@@ -301,7 +320,7 @@ class Transport:
                     answer.close()
             outcome = Response(
                 status=answer.status,
-                headers=lower_headers(answer),
+                headers=LowerHeaders(answer.headers),
                 body=self._redactor.clean_bytes(data),
                 parts=parts,
                 sent_at=journey.ready_at,
@@ -318,11 +337,14 @@ class Transport:
     ) -> tuple[bytes, Mapping[str, Part], int]:
         """Return the body, what was cut out of it, and its length on the wire where that is another."""
         encoding = answer.headers.get("Content-Encoding")
+        content = answer.content
+        if encoding is None and content.is_eof() and content.total_bytes <= min(request.max_bytes, LONG):
+            return content.read_nowait(), NO_PARTS, 0  # like most it is short, and was here with its head
         if not request.cut_base64 or self._part_store is None:
-            return await read_capped(answer.content, encoding, request.max_bytes, kept), NO_PARTS, 0
+            return await read_capped(content, encoding, request.max_bytes, kept), NO_PARTS, 0
         inline = InlineAnswer(self._part_store, self._inline_slots, journey)
         try:
-            await read_capped(answer.content, encoding, request.max_bytes, kept, inline.take)
+            await read_capped(content, encoding, request.max_bytes, kept, inline.take)
             return await inline.finish(), inline.parts, inline.received_bytes
         finally:
             kept += inline.start()
@@ -343,7 +365,7 @@ class Transport:
         try:
             answer = await lane.session.request(
                 request.method,
-                URL(request.url, encoded=True),
+                self._check_url(request.url) if lane is self._checks else URL(request.url, encoded=True),
                 headers=headers,
                 data=body,
                 allow_redirects=False,
@@ -368,6 +390,8 @@ class Transport:
             return NotSentFailure(reason, permanent=is_permanent(error))
         if journey.expired:
             reason = "the answer took too long"
+        elif journey.silent:
+            reason = "no byte of an answer arrived within the time limit"
         seen = b"".join(kept[:8]) or shown_bytes(error).encode()
         return LostFailure(reason, self._redactor.excerpt(seen))
 

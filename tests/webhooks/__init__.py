@@ -1,0 +1,1 @@
+"""Tests of webhooks: verifying, receiving, and hearing of an end at once."""

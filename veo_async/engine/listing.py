@@ -1,0 +1,255 @@
+"""One list request in place of many status checks, where a provider lists its operations.
+
+A pass asks for page after page of one parent's operations (a model's, where lists are by model) while a page
+answers more operations than it costs. Passes come as often as their operations together deserve: with gaps gᵢ
+of their own, a pass of p pages is worth its requests each √p / √(Σ 1/gᵢ²) seconds.
+
+Newest first is assumed of a server's order: a pass ends where a page brings little that is waited for, so
+finished operations behind the open ones are never paged through. In another order a pass answers little,
+lists rest, and single checks go on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from veo_async.answers import Finished, Listed, Lost, NotSent, RefusalKind, Refused, Running, Unreadable
+from veo_async.engine.events import Action, CheckEnded, CheckList, ListEnded, OperationKey, OperationParent
+from veo_async.engine.watches import WatchList
+
+__all__ = ["Listings"]
+
+PROBE_FROM: Final = 8
+"""Operations of one parent that wait before a list is tried."""
+WORTH: Final = 2
+"""Operations that a page must answer to be worth its request."""
+STRAGGLERS: Final = 0.25
+"""So many operations that no page had yet, as a share of what a page answered, are left for another time."""
+JOIN_S: Final = 1.0
+"""An operation that falls due so soon before a list waits for it."""
+REST_S, LONGEST_REST_S = 15.0, 600.0
+"""How long lists rest after one that failed or answered little, twice as long each time in a row."""
+
+_NEVER: Final = frozenset(
+    {RefusalKind.NOT_FOUND, RefusalKind.UNSUPPORTED, RefusalKind.INVALID, RefusalKind.REDIRECT}
+)
+_NEVER_STATUSES: Final = frozenset({400, 403, 404, 405, 501})
+_LANE: Final = frozenset(
+    {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA, RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
+)
+_FAILURES: Final = range(400, 600)
+
+
+class Listing:
+    """The lists of one parent."""
+
+    def __init__(self, parent: OperationParent) -> None:
+        self.parent = parent
+        self.members: set[OperationKey] = set()
+        """Operations that lists may answer; those that ended are cleared away at the next pass."""
+        self.due: set[OperationKey] = set()
+        """Operations whose check waits for the pass."""
+        self.is_asking = False
+        """A page is under way."""
+        self.next_at = math.inf
+        """When the next page is to be asked for; infinite while one is, and while single checks do."""
+        self.rest_until = -math.inf
+        self._rest_s = REST_S
+        self.begin()
+
+    def begin(self) -> None:
+        """Make ready for a pass."""
+        self.unseen: set[OperationKey] = set()
+        self.token: str | None = None
+        self.pages = 0
+        self.answered = 0
+        self.worth = 0.0
+
+    def rest(self, now: float) -> None:
+        """Leave it to single checks for a while."""
+        self.next_at = math.inf
+        self.rest_until = now + self._rest_s
+        self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
+
+    def works(self, now: float, shortest: float) -> None:
+        """Plan the next pass after one that was worth it."""
+        self._rest_s = REST_S
+        gap = math.sqrt(self.pages / self.worth) if self.worth else math.inf
+        self.next_at = now + max(shortest, gap)
+
+
+class Listings:
+    """The lists of all parents: which operations they answer, and when pages are asked for."""
+
+    def __init__(self, parent_of: Callable[[str], str | None], watches: WatchList, shortest: float) -> None:
+        """Answer operations of `watches` by lists.
+
+        Args:
+            parent_of: Says whose list holds an operation, by its name; None: the one list holds all.
+            watches: The operations under watch.
+            shortest: Seconds between two passes, at least.
+        """
+        self._parent_of = parent_of
+        self._watches = watches
+        self._shortest = shortest
+        self._by_parent: dict[OperationParent, Listing] = {}
+        self._useless: set[OperationParent] = set()
+        self._alone: set[OperationKey] = set()
+
+    def opened(self, key: OperationKey) -> None:
+        """Note that an operation is under watch."""
+        parent = OperationParent(key.provider, self._parent_of(key.name))
+        if parent not in self._useless:
+            self._by_parent.setdefault(parent, Listing(parent)).members.add(key)
+
+    def next_at(self) -> float:
+        """Return when the next page is to be asked for; infinite when none is."""
+        return min((listing.next_at for listing in self._by_parent.values()), default=math.inf)
+
+    def take(self, room: int, now: float) -> list[CheckList]:
+        """Return the pages to ask for now, at most `room`."""
+        due = [listing for listing in self._by_parent.values() if listing.next_at <= now]
+        return [page for listing in due[:room] if (page := self._ask(listing)) is not None]
+
+    def alone(self, keys: Iterable[OperationKey], now: float) -> Iterator[OperationKey]:
+        """Return those of the due operations that are to be asked for alone; lists answer the rest."""
+        for key in keys:
+            parent = OperationParent(key.provider, self._parent_of(key.name))
+            listing = self._by_parent.get(parent)
+            if listing is None or key in self._alone or not self._is_in_use(listing, now):
+                yield key
+            else:
+                listing.due.add(key)
+
+    def returned(self, parent: OperationParent, now: float) -> bool:
+        """Take back a page that was not asked for after all; False for one that nobody waits for."""
+        listing = self._by_parent.get(parent)
+        if listing is None or not listing.is_asking:
+            return False
+        listing.is_asking, listing.next_at = False, now
+        return True
+
+    def is_asked(self, parent: OperationParent) -> bool:
+        """Return whether a page of this parent is under way."""
+        listing = self._by_parent.get(parent)
+        return listing is not None and listing.is_asking
+
+    def ended(self, event: ListEnded, now: float) -> list[Action]:
+        """Act on a page, or on what came in its place."""
+        listing = self._by_parent[event.parent]
+        listing.is_asking = False
+        answer = event.answer
+        if isinstance(answer, Listed):
+            return self._on_page(listing, answer, event.sent_at, now)
+        if is_never(answer):
+            self._give_up(listing, now)
+        elif is_for_the_lane(answer):
+            listing.next_at = now  # the lane says when
+        else:
+            self._release(listing, now)
+            listing.rest(now)
+        return []
+
+    # ── one pass ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_in_use(self, listing: Listing, now: float) -> bool:
+        """Return whether lists answer this parent's operations now; begins a pass to see whether they can."""
+        if listing.is_asking or listing.next_at <= now + JOIN_S:
+            return True
+        if now < listing.rest_until or len(listing.members) < PROBE_FROM:
+            return False
+        listing.next_at = now
+        return True
+
+    def _ask(self, listing: Listing) -> CheckList | None:
+        if not listing.pages:
+            listing.members = {key for key in listing.members if key in self._watches}
+            self._alone = {key for key in self._alone if key in self._watches}
+            listing.unseen = set(listing.members)
+        listing.next_at = math.inf
+        if not listing.unseen and not listing.due:
+            return None  # all have ended meanwhile
+        listing.is_asking = True
+        return CheckList(listing.parent, listing.token)
+
+    def _on_page(self, listing: Listing, page: Listed, sent_at: float | None, now: float) -> list[Action]:
+        listing.pages += 1
+        answered, actions = 0, list[Action]()
+        for name, answer in page.answers.items():
+            key = OperationKey(listing.parent.provider, name)
+            if key not in listing.members or key not in self._watches:
+                continue  # somebody else's, or over: nobody's news
+            listing.unseen.discard(key)
+            if not isinstance(answer, Running | Finished):
+                self._ask_alone(listing, key, now)
+                continue
+            answered += 1
+            if self._watches.is_checking(key) and key not in listing.due:
+                continue  # its own check is under way
+            if key in listing.due:
+                listing.due.discard(key)
+                self._watches.answered(key)
+            actions += self._watches.judge(CheckEnded(key, answer, sent_at), now)
+            listing.worth += self._watches.worth(key, now)
+        listing.answered += answered
+        listing.token = page.next_page_token
+        if listing.token is not None and answered >= WORTH and self._is_more_wanted(listing):
+            listing.next_at = now
+        else:
+            self._end_pass(listing, now)
+        return actions
+
+    def _is_more_wanted(self, listing: Listing) -> bool:
+        """Return whether the next page is worth it: a few stragglers wait until one of them falls due."""
+        usual = listing.answered / listing.pages
+        return bool(listing.due) or len(listing.unseen) >= STRAGGLERS * usual
+
+    def _end_pass(self, listing: Listing, now: float) -> None:
+        for key in tuple(listing.due):
+            self._ask_alone(listing, key, now)
+        if listing.answered < WORTH * listing.pages:
+            listing.rest(now)
+        else:
+            listing.works(now, self._shortest)
+        listing.begin()
+
+    def _ask_alone(self, listing: Listing, key: OperationKey, now: float) -> None:
+        """Let an operation be asked for alone from now on: lists miss it, or tell half of it."""
+        listing.members.discard(key)
+        self._alone.add(key)
+        if key in listing.due:
+            listing.due.discard(key)
+            self._watches.answered(key)
+        if not self._watches.is_checking(key):
+            self._watches.check_again(key, now)
+
+    def _release(self, listing: Listing, now: float) -> None:
+        """End a pass that failed: what waited for it is asked for alone this time."""
+        for key in listing.due:
+            self._watches.answered(key)
+            self._watches.check_again(key, now)
+        listing.due.clear()
+        listing.begin()
+
+    def _give_up(self, listing: Listing, now: float) -> None:
+        self._release(listing, now)
+        self._useless.add(listing.parent)
+        del self._by_parent[listing.parent]
+
+
+def is_never(answer: Listed | Refused | Unreadable | NotSent | Lost) -> bool:
+    """Return whether a list will not be had later either: there is none, or it is none that can be read."""
+    if isinstance(answer, Refused):
+        return answer.kind in _NEVER or answer.status in _NEVER_STATUSES
+    if isinstance(answer, Unreadable):
+        return not answer.throttled and (answer.status in _NEVER_STATUSES or answer.status not in _FAILURES)
+    return False
+
+
+def is_for_the_lane(answer: Refused | Unreadable | NotSent | Lost) -> bool:
+    """Return whether an answer is about the quota, the key or the connection, and says nothing of lists."""
+    if isinstance(answer, Refused):
+        return answer.kind in _LANE
+    return isinstance(answer, NotSent) or (isinstance(answer, Unreadable) and answer.throttled)
