@@ -6,6 +6,8 @@ import time
 import uuid
 from typing import get_args
 
+import anyio.to_thread
+
 from veo_async.codec import request_digest
 from veo_async.engine.lifecycle import State
 from veo_async.errors import InvalidRequestError
@@ -61,13 +63,16 @@ async def take_in(request: VideoRequest, provider: Provider, ledger: Ledger) -> 
     if provider.capabilities.url_only_media and provider.upload is not None:
         # Here and not at the submit: between a quota's grant and its use nothing may take its time.
         ready = await media.hosted(loaded, provider.upload, ledger)
+        # By content: the same picture may get another URL each time. Hashing it would hold up the loop.
+        digest = await anyio.to_thread.run_sync(request_digest, loaded)
     else:
         ready = await media.kept(loaded, ledger)
+        digest = request_digest(ready)  # the ledger has just hashed what is large
     return JobRecord(
         id=JobId(str(uuid.uuid4())),
         state=State.QUEUED,
         request=ready,
-        digest=request_digest(loaded),  # by content: the same picture may get another URL each time
+        digest=digest,
         idempotency_key=request.idempotency_key,
         provider=provider.name,
         origin=provider.origin,
