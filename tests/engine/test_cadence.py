@@ -315,3 +315,11 @@ def test_a_threefold_slowdown_is_followed() -> None:
     (lag, checks), (slowed_lag, slowed_checks) = slow.means(first=350), slowed.means(first=350)
     figures = f"lag {slowed_lag:.2f} for {lag:.2f} s, checks {slowed_checks:.2f} for {checks:.2f}"
     assert slowed_lag + slowed_checks <= 1.2 * (lag + checks), figures
+
+
+def test_what_is_expected_within_an_instant_is_looked_for_at_once() -> None:
+    """An emulator is quicker than any provider; where it is not, gaps grow with the age."""
+    course = Course(PollPolicy(expected=0.1, min_interval=0.01))
+    assert course.next_gap(0.0) <= 0.1
+    assert course.next_gap(0.25) <= 0.25
+    assert course.next_gap(3.0) <= 3.0

@@ -40,7 +40,8 @@ class Course:
         """Return the seconds until the next check of an operation that is `age` seconds old."""
         gap = self.curve.gap(age)
         if self.ends < KNOWN_AFTER:
-            gap = min(FIRST_LOOKS_S, gap)
+            # Less than half a second is all one to the curve: an emulator that is expected to be quicker is.
+            gap = min(FIRST_LOOKS_S, gap, max(self._policy.expected, age))
         return min(self._policy.max_interval, max(self._policy.min_interval, gap))
 
     def running(self, since: float, age: float) -> None:

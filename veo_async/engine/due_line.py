@@ -111,7 +111,6 @@ class DueLine:
         return tuple(self._pop(now) for _ in range(count))
 
     def _pop(self, now: float) -> OperationKey:
-
         worths = [
             (CHECK_WEIGHT[priority] * ranking.longest(now), ranking)
             for priority, ranking in self._rankings.items()
