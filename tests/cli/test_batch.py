@@ -242,8 +242,8 @@ def test_urgent_lines_are_sent_first(shell: Shell, tmp_path: Path) -> None:
     file = write_lines(tmp_path / "prompts.jsonl", lines)
     ran = shell("batch", file, "--out", "out", "--priority", "bulk", "--max-in-flight", "1", "--json", *FAST)
     assert ran.status == 0
-    done = [event["request"]["prompt"] for event in ran.of("settled")]
-    assert done == ["c", "a", "b"]
+    sent = sorted(manifest(Path("out")), key=lambda line: line["timings"]["armed_at"])
+    assert [line["request"]["prompt"] for line in sent] == ["c", "a", "b"]
     assert shell("batch", file, "--out", "out", "--priority", "urgent", *FAST).status == 0
     assert bill_of(Path("out")) == {"a": 1, "b": 1, "c": 1}
 

@@ -455,9 +455,11 @@ class Runtime:
             promise.set_exception(closed.fresh())
         self._feed.close()
         await self._transport.close()
-        await self._waiting_times.keep()
-        await self._ledger.close()
-        self.report = self._report()
+        try:
+            await self._waiting_times.keep()
+        finally:  # a loop that dies cancels here
+            await self._ledger.close()
+            self.report = self._report()
 
     async def _leave_in_order(self) -> None:
         for job in self.book:
