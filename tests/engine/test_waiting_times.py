@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from veo_async.engine.events import Profile
@@ -70,6 +70,7 @@ def test_what_was_seen_fades_as_others_pass() -> None:
     assert sum(seen.ends) < 0.06 * ended
 
 
+@example(looks=[(False, 19090.0, 19089.0, 0.0)])
 @given(looks=st.lists(st.tuples(st.booleans(), wild, wild, st.floats(0, 1e6)), max_size=30))
 def test_nothing_that_is_told_leaves_the_bounds(looks: list[tuple[bool, float, float, float]]) -> None:
     """Clocks that jump, infinite ages, ends before the beginning."""

@@ -67,7 +67,8 @@ class Seen:
 
     def running(self, since: float, age: float) -> None:
         """Take into account that an operation ran from the age `since` to `age`."""
-        start, stop = place_of(since), place_of(age)
+        start = place_of(since)
+        stop = max(place_of(age), start)  # a clock may go back
         place = int(start)
         while place < stop:
             self._add(place, min(place + 1, stop) - max(place, start), 0.0)
