@@ -53,9 +53,9 @@ class Listing:
         """Operations whose check waits for the pass."""
         self.is_asking = False
         """A page is under way."""
-        self.next_at = math.inf
+        self.next_at: float = math.inf
         """When the next page is to be asked for; infinite while one is, and while single checks do."""
-        self.rest_until = -math.inf
+        self.rest_until: float = -math.inf
         self._rest_s = REST_S
         self.begin()
 
@@ -65,7 +65,7 @@ class Listing:
         self.token: str | None = None
         self.pages = 0
         self.answered = 0
-        self.worth = 0.0
+        self.worth: float = 0.0
 
     def rest(self, now: float) -> None:
         """Leave it to single checks for a while."""
