@@ -79,6 +79,13 @@ def run_tests(session: nox.Session, *flags: str) -> None:
     session.run("pytest", "tests", "--numprocesses=auto", *flags, *session.posargs)
 
 
+def run_campaign(session: nox.Session, module: str) -> None:
+    """Run a module of the tests as a program, against the wheel."""
+    install_wheel(session, *group("test"))
+    go_to_copy(session, "tests", "pyproject.toml")
+    session.run("python", "-m", module, *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, format and the layers of the house."""
@@ -148,17 +155,13 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Play every fault in every phase and print how many of the cells hold: about a minute."""
-    install_wheel(session, *group("test"))
-    go_to_copy(session, "tests", "pyproject.toml")
-    session.run("python", "-m", "tests.faults", *session.posargs)
+    run_campaign(session, "tests.faults")
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """Send 10,000 jobs through one session, or as many as `-- 100000` says; print what stays behind."""
-    install_wheel(session, *group("test"))
-    go_to_copy(session, "tests", "pyproject.toml")
-    session.run("python", "-m", "tests.soak", *session.posargs)
+    run_campaign(session, "tests.soak")
 
 
 @nox.session
@@ -181,17 +184,13 @@ def lost_replies(session: nox.Session) -> None:
 @nox.session
 def simulate(session: nox.Session) -> None:
     """Play simulated worlds on all processors: `-- 100000` so many seeds, `-- --mutants` removals."""
-    install_wheel(session, *group("test"))
-    go_to_copy(session, "tests", "pyproject.toml")
-    session.run("python", "-m", "tests.simulation", *session.posargs)
+    run_campaign(session, "tests.simulation")
 
 
 @nox.session
 def kills(session: nox.Session) -> None:
     """Kill processes at random instants, `-- 1000` times, and compare the bill with their ledgers."""
-    install_wheel(session, *group("test"))
-    go_to_copy(session, "tests", "pyproject.toml")
-    session.run("python", "-m", "tests.crash.campaign", *session.posargs)
+    run_campaign(session, "tests.crash.campaign")
 
 
 @nox.session

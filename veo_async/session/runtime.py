@@ -444,22 +444,28 @@ class Runtime:
             self.failure = error
             _LOG.critical("the session broke off by a bug: %r", error)
         try:
+            await self._record_the_rest()
+            self._tell_of_the_end()
+            await self._transport.close()
+            await self._waiting_times.keep()
+        finally:  # a loop that dies cancels in here
+            await self._ledger.close()
+            self.report = self._report()
+
+    async def _record_the_rest(self) -> None:
+        try:
             await self._submitter.settle_rest()
             await self._leave_in_order()
             await self._recorder.catch_up()
         except VeoError as failure:
             _LOG.critical("closing could not be recorded: %s", failure.message)
+
+    def _tell_of_the_end(self) -> None:
         closed = self._closed_error()
         self.book.close(closed)
         for promise in tuple(self._promises):
             promise.set_exception(closed.fresh())
         self._feed.close()
-        await self._transport.close()
-        try:
-            await self._waiting_times.keep()
-        finally:  # a loop that dies cancels here
-            await self._ledger.close()
-            self.report = self._report()
 
     async def _leave_in_order(self) -> None:
         for job in self.book:
