@@ -85,6 +85,8 @@ class Unreadable:
     """Seconds to wait, where the answer's headers say so."""
     throttled: bool = False
     """True for a 429 without a readable body: it still is about the pace."""
+    unreached: bool = False
+    """True where it is the word of the service's edge that the request never came to the service."""
 
 
 @frozen(kw_only=True)

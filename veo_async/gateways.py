@@ -21,6 +21,7 @@ from attrs import field, frozen
 
 from veo_async.answers import RefusalKind
 from veo_async.dialects.dialect import Dialect
+from veo_async.dialects.edges import EDGES
 from veo_async.dialects.flat_requests import WISHES
 from veo_async.dialects.refusals import Rule
 from veo_async.dialects.shape import Shape
@@ -106,6 +107,8 @@ class Gateway:
     """What stands before the key there, as in "Bearer "; None: the shape's."""
     download_hosts: tuple[str, ...] = ()
     """Hosts that videos may be fetched from; empty: any public host."""
+    edge: str | None = None
+    """The network before it whose errors prove that nothing was started, one of `EDGES`; None: unknown."""
     options: Mapping[str, bool | str] = field(factory=dict[str, "bool | str"])
     """The shape's own switches."""
     paths: Mapping[str, str] = field(factory=dict[str, str])
@@ -237,6 +240,8 @@ def _plain_faults(gateway: Gateway) -> Iterator[_Fault]:
         yield "key_header", "must be the name of a header, as in Authorization"
     if gateway.key_prefix is not None and _PREFIX.fullmatch(gateway.key_prefix) is None:
         yield "key_prefix", 'must be a word and a blank, as in "Bearer ", or empty'
+    if gateway.edge is not None and gateway.edge not in EDGES:
+        yield "edge", f"must be one of {', '.join(EDGES)}, not {shown(gateway.edge)}"
     for index, variable in enumerate(gateway.key_variables):
         if _VARIABLE.fullmatch(variable) is None:
             yield (

@@ -104,10 +104,11 @@ def test_server_errors_are_sent_again_three_times_at_most(kind: RefusalKind) -> 
         (Unreadable(message="HTML", status=200), Move.SILENCED),
         (Unreadable(message="HTML", status=503), Move.SILENCED),
         (Unreadable(message="HTML", status=429, throttled=True), Move.NOT_STARTED),
+        (Unreadable(message="HTML", status=521, unreached=True), Move.NOT_STARTED),
     ],
 )
 def test_silence_is_never_taken_for_not_started(answer: SubmitAnswer | Lost, move: Move) -> None:
-    """Only a 429, however worded, proves that nothing was started."""
+    """Only a 429, however worded, and the word of the service's edge prove that nothing was started."""
     assert submit_move(answer, RetryPolicy(resubmit_server_errors=True)) is move
 
 

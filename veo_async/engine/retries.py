@@ -44,6 +44,7 @@ class Silence(enum.Enum):
     UNREADABLE = "an answer of another shape: HTML, empty, cut"
     UNREADABLE_5XX = "the same with a status of 500 or more"
     UNREADABLE_429 = "the same with a status of 429"
+    UNREACHED = "the word of the service's edge that it could not reach the service"
 
 
 class CheckStep(enum.Enum):
@@ -77,6 +78,7 @@ RULES: Final[Mapping[RefusalKind | Silence, Rule]] = {
     Silence.UNREADABLE:          Rule(Move.SILENCED,             _S.TELL_LATE),
     Silence.UNREADABLE_5XX:      Rule(Move.SILENCED,             _S.RETRY),
     Silence.UNREADABLE_429:      Rule(Move.NOT_STARTED,          _S.SLOW),  # proof, whoever words it
+    Silence.UNREACHED:           Rule(Move.NOT_STARTED,          _S.RETRY),
     _K.REDIRECT:                 Rule(Move.DECLINED,             _S.TELL),
     _K.INVALID:                  Rule(Move.DECLINED,             _S.TELL),
     _K.UNSUPPORTED:              Rule(Move.DECLINED,             _S.TELL),
@@ -112,6 +114,8 @@ def _kind_of(answer: Refused | Unreadable | Lost | NotSent) -> RefusalKind | Sil
             return kind
         case Unreadable(throttled=True):
             return Silence.UNREADABLE_429
+        case Unreadable(unreached=True):
+            return Silence.UNREACHED
         case Unreadable(status=int(status)) if status >= _SERVER_ERRORS:
             return Silence.UNREADABLE_5XX
         case Unreadable():

@@ -53,6 +53,7 @@ def at_gateway(
         credential=Credential(api_key, header=gateway.header, prefix=gateway.prefix),
         dialect=gateway.dialect(base, status, shared.rewrite_uri),
         models=gateway.models,
+        edge=gateway.edge,
         limits=shared.limits or Limits(),
         download_hosts=shared.download_hosts or Shared(gateway.download_hosts).download_hosts,
         upload=shared.upload,

@@ -55,6 +55,8 @@ class Provider:
     """URL of a proxy for all requests."""
     ssl: SSLContext | None = field(default=None, repr=False)
     """For a certificate authority of one's own; None: the system's."""
+    edge: str | None = field(default=None, repr=False)
+    """The network before the service whose own errors prove that nothing was started: "cloudflare"."""
     trust_env: bool = False
     """Whether HTTP_PROXY, .netrc and their like count."""
     origin: str = field(init=False, repr=False)

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from veo_async.answers import Accepted, Lost, NotSent, RefusalKind, Refused, SubmitAnswer, Unreadable
+from veo_async.dialects.edges import read_edge
 from veo_async.engine.events import (
     SUBMITS,
     Event,
@@ -163,7 +164,9 @@ class Submitter:
         except LostFailure as failure:
             lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
             return _Attempt(answer=lost, sent_at=asyncio.get_running_loop().time())
-        answer = self._provider.dialect.read_submit(response, job.record.model)
+        answer = read_edge(
+            self._provider.dialect.read_submit(response, job.record.model), self._provider.edge
+        )
         return _Attempt(answer=answer, sent_at=response.sent_at, duration_as_string=as_string)
 
     def _pass_on_hint(self, answer: SubmitAnswer | NotSent | Lost) -> None:
@@ -214,7 +217,7 @@ class Submitter:
         events: list[Event] = [
             SubmitEnded(
                 job.id,
-                answer,
+                _unreached(answer) or answer,
                 attempt.sent_at,
                 again=job.state is State.QUEUED,
                 reset_in=seconds_to_reset(time.time(), quota_zones()) if is_quota else None,
@@ -294,6 +297,13 @@ def _change(job: Job, move: Move, answer: SubmitAnswer | Lost) -> Change:
         outcome = unknown(answer)
     operation = answer.operation if isinstance(answer, Accepted) else None
     return Change(job_id=job.id, move=move, at=time.time(), operation=operation, outcome=outcome)
+
+
+def _unreached(answer: SubmitAnswer | Lost) -> NotSent | None:
+    """Return what the scheduler is told of an answer by which the request never came to the service."""
+    if not isinstance(answer, Unreadable) or not answer.unreached:
+        return None
+    return NotSent(reason=f"its edge could not reach the service (HTTP {answer.status})")
 
 
 def priority_of(record: JobRecord) -> Priority:
