@@ -11,11 +11,12 @@ from pathlib import Path
 
 import anyio
 
+from veo_async.answers import Finished
 from veo_async.download import DownloadPolicy, StoredFile, file_name, save_bytes, save_video, stream_video
 from veo_async.errors import DownloadError
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.records import FileRecord
-from veo_async.models import JobId, Result, Video
+from veo_async.models import JobId, Result, Succeeded, Video
 from veo_async.providers import Provider
 from veo_async.session.events import VideoStored
 from veo_async.session.feed import Feed
@@ -37,9 +38,20 @@ class Delivery:
         transport: Transport,
         ledger: Ledger,
         run: Callable[..., Awaitable[StoredFile]],
+        status: Callable[[str], Awaitable[object]],
         feed: Feed,
     ) -> None:
-        """Store and stream; `run` runs something in a task that the session owns."""
+        """Store and stream.
+
+        Args:
+            provider: Whose videos.
+            transport: Fetches them.
+            ledger: Holds those that came inside an answer, and records the files.
+            run: Runs something in a task that the session owns.
+            status: Returns the provider's answer on an operation.
+            feed: Is told of stored videos.
+        """
+        self._status = status
         self._feed = feed
         self._provider = provider
         self._run = run
@@ -60,12 +72,30 @@ class Delivery:
         for video in result.videos:
             path = _path_for(target, result.operation or "video", video.index, len(result.videos))
             try:
-                stored = await self.save(video, path, overwrite=overwrite, job_id=result.job_id)
+                stored = await self._save_of(result, video, path, overwrite=overwrite)
             except DownloadError as error:
                 error.job_id, error.operation = result.job_id, result.operation
                 raise
             paths.append(stored.path)
         return paths
+
+    async def _save_of(self, result: Result, video: Video, path: Path, *, overwrite: bool) -> StoredFile:
+        """Store a video of a result; for a link that has expired the provider is asked again, once."""
+        try:
+            return await self.save(video, path, overwrite=overwrite, job_id=result.job_id)
+        except DownloadError as error:
+            fresh = await self._fresh(result, video) if error.reason == "expired" else None
+            if fresh is None:
+                raise
+        return await self.save(fresh, path, overwrite=overwrite, job_id=result.job_id)
+
+    async def _fresh(self, result: Result, video: Video) -> Video | None:
+        """Return a video as its provider links it now; None where it does not say."""
+        answer = await self._status(result.operation) if result.operation is not None else None
+        if not isinstance(answer, Finished) or not isinstance(answer.outcome, Succeeded):
+            return None
+        videos = answer.outcome.result.videos
+        return next((one for one in videos if one.index == video.index and one.uri is not None), None)
 
     async def save_one(self, video: Video, target: str | os.PathLike[str], *, overwrite: bool) -> list[Path]:
         """Store one video, whose job is not known."""

@@ -158,7 +158,9 @@ class Runtime:
         self._feed = feed = Feed()
         self._gauges = gauges = Gauges(self._scheduler, lambda: self._submitter.hindrance)
         self._observer = Observer(self._scheduler, gauges, feed)
-        self.delivery: Delivery = Delivery(provider, self._transport, ledger, self.run, feed)
+        self.delivery: Delivery = Delivery(
+            provider, self._transport, ledger, self.run, self.checker.status, feed
+        )
         self._poller = Poller(
             self._scheduler,
             {
