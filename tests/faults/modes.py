@@ -112,7 +112,7 @@ HARMLESS: Final[Mapping[str, Fault]] = {
 }
 """Odd, and a whole answer."""
 
-PADDED: Final = Fault.edit(lambda answer: answer.update(padding="x" * 2**21))
+PADDED: Final = Fault.edit(lambda answer: answer.update(padding="x" * 2**23))
 """The true answer, twice as long as any is read that has no video in it."""
 
 GARBAGE_AFTER: Final[Mapping[str, Fault]] = {"garbage after the answer": Fault.surplus(b"and more")}

@@ -80,7 +80,7 @@ SUBMITS: Final[list[Cell]] = [
             "silence, accepted": Fault.silence(accepted=True),
             "a drip that is too slow": Fault.drip(bytes_per_second=20),
             "a gzip bomb": Fault.gzip_bomb(4 * 2**20, accepted=True),
-            "2 MB that are of no use": PADDED,
+            "8 MB that are of no use": PADDED,
             **COMPRESSED,
         },
         asked=1,

@@ -8,9 +8,13 @@ import errno
 import gzip
 import hashlib
 import os
+import shutil
 import stat
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -152,6 +156,27 @@ async def test_a_video_is_stored_however_its_end_is_told(
 ) -> None:
     async with trap(cut(body, headers=headers)) as server:
         assert (await run.save(server)).size == len(SMALL)
+
+
+async def test_a_short_video_crosses_to_a_thread_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a long one once for each batch."""
+    steps: list[str] = []
+    loop = asyncio.get_running_loop()
+    run_in_executor = loop.run_in_executor
+
+    def counted(executor: Any, step: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        steps.append(step.__name__)
+        return run_in_executor(executor, step, *arguments)
+
+    monkeypatch.setattr(loop, "run_in_executor", counted)
+    async with trap(serving(SMALL)) as server:
+        await run.save(server)
+    assert steps == ["publish"]
+    async with trap(serving(VIDEO)) as server:
+        await run.save(server, overwrite=True)
+    assert set(steps[1:-1]) == {"write"}
+    assert steps[-1] == "publish"
+    assert len(steps) <= 2 + 2 * len(VIDEO) // 2**20
 
 
 async def test_streaming_gives_the_same_bytes() -> None:
@@ -508,10 +533,21 @@ async def test_a_full_disk_is_noticed_before_and_while_writing(
     assert run.requests == 1
     monkeypatch.undo()
 
+    short = shutil.disk_usage(run.target.parent)._replace(free=(64 << 20) + len(VIDEO) - 1)
+
+    def usage(_: Path) -> object:
+        return short
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    error = await run.fail(serving(VIDEO), "failed")
+    assert str(len(VIDEO)) in error.message
+    monkeypatch.undo()
+
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.write", full)
+    monkeypatch.setattr("os.writev", full)
     error = await run.fail(serving(SMALL), "failed")
     assert "No space left" in error.message
 
@@ -544,6 +580,34 @@ async def test_cancelling_leaves_nothing_behind(run: Run, how: str) -> None:
         assert len(os.listdir("/dev/fd")) <= before + 1  # noqa: PTH208  # the server's end
 
 
+async def test_cancelling_again_while_the_disk_is_slow_leaves_nothing_behind(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What removes the file waits for its turn in a thread, and nobody waits for that any more."""
+    loop, only = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+    loop.set_default_executor(only)
+    begun, goes_on = asyncio.Event(), threading.Event()
+    writev = os.writev
+
+    def slow(file: int, chunks: Sequence[bytes]) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        goes_on.wait(10)
+        return writev(file, chunks)
+
+    monkeypatch.setattr(os, "writev", slow)
+    async with trap(serving(VIDEO)) as server:
+        task = asyncio.create_task(run.save(server))
+        await begun.wait()
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.01)
+        goes_on.set()
+        await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    await asyncio.wrap_future(only.submit(lambda: None))  # it comes last
+    assert run.left() == []
+
+
 @pytest.mark.parametrize("turns", range(0, 60, 3))
 async def test_cancelling_at_any_point_leaves_all_or_nothing(run: Run, turns: int) -> None:
     async with trap(serving(SMALL)) as server:
@@ -556,16 +620,30 @@ async def test_cancelling_at_any_point_leaves_all_or_nothing(run: Run, turns: in
     assert [path.read_bytes() for path in run.left()] in ([], [SMALL])
 
 
+@pytest.mark.parametrize("taken", [0, 1, 5, 9])
+def test_what_the_system_takes_in_parts_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    """A nearly full disk and a signal may end a write early; some systems have no writing of many."""
+    monkeypatch.setattr("veo_async.download.files._HAS_WRITEV", taken > 0)
+
+    def writev(file: int, chunks: Sequence[bytes]) -> int:
+        return os.write(file, b"".join(chunks)[:taken])
+
+    monkeypatch.setattr(os, "writev", writev)
+    part = PartFile(tmp_path / "v.mp4", overwrite=False)
+    part.write([b"abc", b"defghi"])
+    stored = part.publish([b"j", b"klmnopqrstu"])
+    assert stored.path.read_bytes() == b"abcdefghijklmnopqrstu"
+    assert stored.sha256 == hashlib.sha256(b"abcdefghijklmnopqrstu").hexdigest()
+    assert part.discard()
+
+
 def test_a_discarded_file_takes_no_further_step(tmp_path: Path) -> None:
     part = PartFile(tmp_path / "v.mp4", overwrite=False)
-    part.open(10)
     part.write([b"abc"])
     assert part.discard()
-    steps: Sequence[Callable[[], object]] = (
-        lambda: part.open(1),
-        lambda: part.write([b"d"]),
-        part.publish,
-    )
+    steps: Sequence[Callable[[], object]] = (lambda: part.write([b"d"]), part.publish)
     for step in steps:
         with pytest.raises(DownloadError):
             step()
@@ -575,7 +653,7 @@ def test_a_discarded_file_takes_no_further_step(tmp_path: Path) -> None:
 
 def test_a_part_file_is_private_and_in_the_targets_folder(tmp_path: Path) -> None:
     part = PartFile(tmp_path / "v.mp4", overwrite=False)
-    part.open(None)
+    part.write([b"abc"])
     (only,) = tmp_path.iterdir()
     assert stat.S_IMODE(only.stat().st_mode) == 0o600
     part.discard()

@@ -140,7 +140,7 @@ async def trap(answer: Answer, tls: ssl_module.SSLContext | None = None) -> Asyn
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def give_key(fresh: bool) -> Mapping[str, str]:
+async def give_key() -> Mapping[str, str]:
     return {"x-goog-api-key": KEY}
 
 

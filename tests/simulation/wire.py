@@ -29,7 +29,7 @@ class SimulatedTransport:
         self._witness = witness
         self._weather = weather
         self._dice = dice
-        self._authorization: Callable[[bool], Awaitable[Mapping[str, str]]]
+        self._authorization: Callable[[], Awaitable[Mapping[str, str]]]
         self.is_dead: bool = False
         """The process crashed: nothing leaves and nothing arrives any more."""
 
@@ -80,7 +80,7 @@ class SimulatedTransport:
             return await self._arrival("checks", reply, sent_at)
 
     async def _key(self) -> str:
-        headers = await self._authorization(False)
+        headers = await self._authorization()
         return headers["x-goog-api-key"]
 
     async def _connect(self, failing: Fault, slow: Fault | None, number: int) -> None:

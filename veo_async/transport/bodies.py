@@ -6,7 +6,6 @@ import zlib
 from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -19,9 +18,10 @@ from veo_async.wire import Base64Media
 
 __all__ = ["ByteStream", "Outgoing", "plain_body", "read_capped"]
 
-_ENCODED_AT_ONCE = 3 * 64 * 1024
-"""A multiple of three, so that the pieces' texts join to the text of the whole."""
-_READ_AT_ONCE = 16 * _ENCODED_AT_ONCE
+_ENCODED_AT_ONCE = 3 * 128 * 1024
+"""A multiple of three, so that the pieces' texts join to the text of the whole. A millisecond's work at most;
+smaller pieces cost more turns of the loop, larger ones are copied when the socket is full."""
+_READ_AT_ONCE = 8 * _ENCODED_AT_ONCE
 _INFLATED_AT_ONCE = 256 * 1024
 
 _GZIP = 31  # zlib's name for "a gzip header and trailer"
@@ -45,22 +45,25 @@ def plain_body(parts: Sequence[bytes | Base64Media]) -> bytes:
     return b"".join(part for part in parts if isinstance(part, bytes))
 
 
-def _opened(source: bytes | Path) -> tuple[BinaryIO, int]:
-    stream: BinaryIO = source.open("rb") if isinstance(source, Path) else BytesIO(source)
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    return stream, size
+def _opened(path: Path) -> tuple[BinaryIO, int]:
+    file = path.open("rb")
+    size = file.seek(0, 2)
+    file.seek(0)
+    return file, size
 
 
 _Plan = Generator[bytes | BinaryIO, bytes, None]
-"""Yields pieces to send, and streams of which it wants to be sent the next piece."""
+"""Yields pieces to send, and files of which it wants to be sent the next piece."""
 
 
-def _encoded(stream: BinaryIO) -> _Plan:
-    while piece := (yield stream):
-        view = memoryview(piece)
-        for start in range(0, len(piece), _ENCODED_AT_ONCE):
+def _encoded(source: bytes | BinaryIO) -> _Plan:
+    if isinstance(source, bytes):
+        view = memoryview(source)
+        for start in range(0, len(source), _ENCODED_AT_ONCE):
             yield _base64(view[start : start + _ENCODED_AT_ONCE])
+    else:
+        while piece := (yield source):
+            yield from _encoded(piece)
 
 
 class Outgoing:
@@ -71,7 +74,7 @@ class Outgoing:
     ) -> None:
         self._parts = parts
         self._open_media = open_media
-        self._streams: list[BinaryIO] = []
+        self._sources: list[bytes | BinaryIO] = []
         self._files = ExitStack()
         self.length: int = sum(len(part) if isinstance(part, bytes) else part.length for part in parts)
 
@@ -88,15 +91,23 @@ class Outgoing:
     async def _open_one(self, media: Media) -> None:
         reason = None
         try:
-            stream, size = await anyio.to_thread.run_sync(_opened, await self._open_media(media))
+            size = await self._take(await self._open_media(media))
         except OSError as error:
             reason = f"media cannot be read: {error.strerror or type(error).__name__}"
         else:
-            self._streams.append(self._files.enter_context(stream))
             if size != media.size:
                 reason = f"media has {size} bytes now, not the {media.size} it had when the job was enqueued"
         if reason is not None:
             raise NotSentFailure(reason, permanent=True)
+
+    async def _take(self, source: bytes | Path) -> int:
+        """Take what is to be sent next, and return its length."""
+        if isinstance(source, Path):
+            file, size = await anyio.to_thread.run_sync(_opened, source)
+            self._sources.append(self._files.enter_context(file))
+            return size
+        self._sources.append(source)
+        return len(source)
 
     def __aiter__(self) -> Self:
         # A class and not an async generator: nothing is left to clean up when the sending stops half-way.
@@ -115,12 +126,12 @@ class Outgoing:
         return step
 
     def _steps(self) -> _Plan:
-        streams = iter(self._streams)
+        sources = iter(self._sources)
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part
             else:
-                yield from _encoded(next(streams))
+                yield from _encoded(next(sources))
 
     def close(self) -> None:
         """Close all files."""

@@ -15,7 +15,7 @@ import asyncio
 import errno
 import math
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
@@ -27,13 +27,13 @@ from aiohttp.tracing import Trace
 from veo_async.transport.addresses import is_public
 from veo_async.transport.failures import UnreadableAnswer
 from veo_async.transport.framing import FramedProtocol
+from veo_async.transport.relays import BufferedProtocol, RelayProtocol
 
 __all__ = [
     "JOURNEY",
     "FramedConnector",
     "Journey",
     "MarkedConnector",
-    "PlainRequest",
     "Watchdog",
     "guarded_socket",
 ]
@@ -168,6 +168,8 @@ JOURNEY: ContextVar[Journey] = ContextVar("veo_async_journey")
 class MarkedConnector(aiohttp.TCPConnector):
     """A connector that tells the journey when its connection is ready, and closes it should that fail."""
 
+    relay: type[RelayProtocol] = BufferedProtocol
+
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
@@ -175,8 +177,15 @@ class MarkedConnector(aiohttp.TCPConnector):
         journey = JOURNEY.get()
         journey.begin()
         connection = await super().connect(req, traces, timeout)
+        wire, reader = connection.transport, connection.protocol
+        if wire is not None and reader is not None:
+            relay = wire.get_protocol()
+            if isinstance(relay, RelayProtocol):  # a connection that served before
+                relay.begin()
+            else:
+                wire.set_protocol(self.relay(reader))
         try:
-            await journey.connected(self._loop, connection.transport)
+            await journey.connected(self._loop, wire)
         except BaseException:
             connection.close()
             raise
@@ -184,29 +193,9 @@ class MarkedConnector(aiohttp.TCPConnector):
 
 
 class FramedConnector(MarkedConnector):
-    """For answers that are worth a closer look: see `FramedProtocol`."""
+    """For answers that are worth a closer look: nothing after one can spoil it."""
 
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        """Return a connection on which nothing after an answer can spoil it."""
-        connection = await super().connect(req, traces, timeout)
-        if connection.transport is not None and connection.protocol is not None:
-            framed = connection.transport.get_protocol()
-            if isinstance(framed, FramedProtocol):  # a connection that served before
-                framed.begin()
-            else:
-                connection.transport.set_protocol(FramedProtocol(connection.protocol))
-        return connection
-
-
-class PlainRequest(aiohttp.ClientRequest):
-    """A request that has all its headers: aiohttp looks for none to add (measured: 9 % of a status check)."""
-
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        """Add nothing to a GET."""
-        if self.method != "GET":
-            super().update_auto_headers(skip_auto_headers)
+    relay = FramedProtocol
 
 
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]

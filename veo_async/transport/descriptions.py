@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from veo_async.transport.failures import UnreadableAnswer
 from veo_async.transport.redaction import escaped
@@ -34,7 +35,11 @@ def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
     return f"the server's certificate is not valid: {getattr(cause, 'verify_message', '') or cause}"
 
 
-def _head(error: aiohttp.ClientResponseError) -> str:
+_Head = aiohttp.ClientResponseError | HttpProcessingError
+"""What aiohttp raises for a head that it cannot read: its session, and the connection itself."""
+
+
+def _head(error: _Head) -> str:
     return f"the head of the answer is not readable: {' '.join(_BYTES.sub('', error.message).split())}"
 
 
@@ -49,6 +54,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], str | Callable[[Any], str]], ...]
     (aiohttp.ServerDisconnectedError, "the server closed the connection before a whole answer"),
     (aiohttp.ClientHttpProxyError, lambda error: f"the proxy refused with status {error.status}"),
     (aiohttp.ClientResponseError, _head),
+    (HttpProcessingError, _head),
     (aiohttp.ClientPayloadError, "the body of the answer was cut short"),
     (aiohttp.InvalidURL, "the URL is not one that can be asked"),
     (zlib.error, "the compressed answer is damaged"),
@@ -68,7 +74,7 @@ def describe(error: BaseException) -> str:
 
 def shown_bytes(error: BaseException) -> str:
     """Return what `error` shows of a head that could not be read: evidence, and no part of a message."""
-    found = _BYTES.search(error.message) if isinstance(error, aiohttp.ClientResponseError) else None
+    found = _BYTES.search(error.message) if isinstance(error, _Head) else None
     return found[1] if found else ""
 
 

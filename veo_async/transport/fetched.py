@@ -9,6 +9,7 @@ import aiohttp
 from multidict import MultiMapping
 
 from veo_async.transport.descriptions import describe
+from veo_async.transport.direct import DirectAnswer
 from veo_async.transport.failures import LostFailure
 from veo_async.transport.redaction import Redactor
 from veo_async.wire import Response
@@ -53,7 +54,7 @@ class LowerHeaders(Mapping[str, str]):
 class Fetched:
     """The head of an answer, and its body in pieces as they arrive: `async for chunk in fetched`."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, url: str, redactor: Redactor) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse | DirectAnswer, url: str, redactor: Redactor) -> None:
         self._answer = answer
         self._redactor = redactor
         self.url = url

@@ -12,6 +12,8 @@ import re
 from math import inf
 from typing import Final
 
+from veo_async.transport.relays import RelayProtocol
+
 __all__ = ["FramedProtocol", "end_of_answer"]
 
 _HEAD_END: Final = b"\r\n\r\n"
@@ -35,12 +37,8 @@ def end_of_answer(data: bytes) -> float | None:
     return inf if len(data) > _LONGEST_HEAD else None
 
 
-class FramedProtocol(asyncio.Protocol):
-    """Stands between a connection and aiohttp's reader of its answers."""
-
-    def __init__(self, reader: asyncio.Protocol) -> None:
-        self._reader = reader
-        self.begin()
+class FramedProtocol(RelayProtocol, asyncio.Protocol):
+    """Cuts what comes at the answer's end."""
 
     def begin(self) -> None:
         """Expect a new answer."""
@@ -66,19 +64,3 @@ class FramedProtocol(asyncio.Protocol):
         cut = int(min(max(0, self._left), len(data)))
         self._left -= cut
         return cut
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Pass it on."""
-        self._reader.connection_lost(exc)
-
-    def eof_received(self) -> bool | None:
-        """Pass it on."""
-        return self._reader.eof_received()
-
-    def pause_writing(self) -> None:
-        """Pass it on."""
-        self._reader.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Pass it on."""
-        self._reader.resume_writing()

@@ -15,7 +15,6 @@ import asyncio
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import lru_cache, partial
 from math import ceil, inf
 from pathlib import Path
 from types import TracebackType
@@ -34,18 +33,18 @@ from veo_async.transport.connectors import (
     FramedConnector,
     Journey,
     MarkedConnector,
-    PlainRequest,
     Watchdog,
     guarded_socket,
 )
 from veo_async.transport.cutting import LONG
 from veo_async.transport.descriptions import describe, is_permanent, shown_bytes
+from veo_async.transport.direct import MAX_HEADERS, MAX_LINE_BYTES, DirectAnswer, DirectClient
 from veo_async.transport.failures import LostFailure, NotSentFailure, RefusedAddressFailure
 from veo_async.transport.fetched import Fetched, LowerHeaders
 from veo_async.transport.inline import InlineAnswer, PartStore
 from veo_async.transport.redaction import Redactor
 from veo_async.transport.traces import TraceEvent, Tracer
-from veo_async.wire import NO_PARTS, Part, Request, Response
+from veo_async.wire import NO_PARTS, Base64Media, Part, Request, Response
 
 __all__ = ["Transport"]
 
@@ -55,13 +54,10 @@ _HEADERS: Final = {
     "User-Agent": "veo-async",
 }
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-_MAX_LINE_BYTES = 8190
-_MAX_HEADERS = 128
 _PATIENCE = 5
 """How many silences long a whole exchange may take. Bounds answers that drip, floods of 1xx and peers that do
 not read: with those the time limit between bytes never passes."""
 _WATCH_EVERY = 5.0
-_URLS_KEPT = 4096
 _LOOKS = 4
 """Looks in each silence, at least."""
 _SLOWEST_UPLOAD = 16 * 1024
@@ -70,7 +66,11 @@ _SLOWEST_UPLOAD = 16 * 1024
 _INLINE_AT_ONCE = 4
 """Answers with videos in them that are read at a time: each holds up to 2 MiB; more would be no faster."""
 
+_HELD_BYTES: Final = {"check": 1 << 16, "submit": 1 << 16, "download": 1 << 18}
+"""Twice as much of an answer is held before its reading pauses: a video comes in pieces of so many bytes."""
+
 _Failure = NotSentFailure | LostFailure
+_Answer = aiohttp.ClientResponse | DirectAnswer
 
 
 @frozen
@@ -83,13 +83,15 @@ class _Lane:
     patience: float
     silence: float
     """Looks of the watchdog that may find no new byte; infinite: aiohttp looks after it."""
+    direct: DirectClient | None
+    """For small requests, where they may go without aiohttp's session."""
 
 
 class Transport:
     """Carries requests to one provider, and its videos from anywhere.
 
     Args:
-        authorization: Gives the credential's headers; its argument asks for a fresh credential.
+        authorization: Gives the credential's headers.
         credential_origins: Origins, as in "https://example.com", that may have the credential.
         timeouts: How long the network may take.
         check_connections: Most connections for status checks and lists.
@@ -105,7 +107,7 @@ class Transport:
     def __init__(
         self,
         *,
-        authorization: Callable[[bool], Awaitable[Mapping[str, str]]],
+        authorization: Callable[[], Awaitable[Mapping[str, str]]],
         credential_origins: frozenset[str],
         timeouts: Timeouts,
         open_media: Callable[[Media], Awaitable[bytes | Path]],
@@ -132,8 +134,6 @@ class Transport:
         self._trust_env = trust_env
         self._redactor = Redactor()
         self._tracer = None if trace is None else Tracer(trace, self._redactor)
-        # Of a URL that is asked for again and again, parts are worked out once (sampled: 6 % of a check).
-        self._check_url = lru_cache(maxsize=_URLS_KEPT)(partial(URL, encoded=True))
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -175,23 +175,21 @@ class Transport:
             socket_factory=guarded_socket if guarded else None,
         )
         connect = self._timeouts.connect
+        # No total: a stalled loop would let it pass with the answer already there.
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=connect, sock_connect=connect, sock_read=None if is_check else read_timeout
+        )
         session = aiohttp.ClientSession(
             connector=connector,
             headers=_HEADERS,
             skip_auto_headers=_AUTOMATIC,
             cookie_jar=aiohttp.DummyCookieJar(),
-            # No total: a stalled loop would let it pass with the answer already there.
-            timeout=aiohttp.ClientTimeout(
-                total=None,
-                connect=connect,
-                sock_connect=connect,
-                sock_read=None if is_check else read_timeout,
-            ),
-            request_class=PlainRequest if is_check else aiohttp.ClientRequest,
+            timeout=timeout,
+            read_bufsize=_HELD_BYTES[kind],
             auto_decompress=False,
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_LINE_BYTES,
-            max_headers=_MAX_HEADERS,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
             proxy=self._proxy,
             trust_env=self._trust_env,
         )
@@ -200,7 +198,11 @@ class Transport:
         self._closing.callback(watchdog.stop)
         await self._closing.enter_async_context(session)
         silence = ceil(read_timeout / period) if is_check else inf
-        return _Lane(kind, session, watchdog, read_timeout * _PATIENCE, silence)
+        direct = None
+        if self._proxy is None and not self._trust_env:
+            fields = {**_HEADERS, "Connection": "close"} if force_close else _HEADERS
+            direct = DirectClient(connector, timeout, fields, _HELD_BYTES[kind])
+        return _Lane(kind, session, watchdog, read_timeout * _PATIENCE, silence, direct)
 
     async def close(self) -> None:
         """Close all connections at once; exchanges that still run fail."""
@@ -248,11 +250,13 @@ class Transport:
             LostFailure: `arm` returned, and no whole answer came.
         """
         body = Outgoing(request.body, self._open_media)
+        has_media = any(isinstance(part, Base64Media) for part in request.body)
+        sent = body if has_media else plain_body(request.body)
         journey = Journey(self._submits.patience + body.length / _SLOWEST_UPLOAD, arm)
         try:
             async with self._submit_slots:
                 await body.open()
-                outcome = await self._exchange(self._submits, request, journey, body)
+                outcome = await self._exchange(self._submits, request, journey, sent)
         finally:
             body.close()
         if journey.arm_error is not None:
@@ -279,7 +283,7 @@ class Transport:
         started = self._loop.time()
         try:
             answer = await self._begin_fetch(lane, request, journey)
-            if not isinstance(answer, aiohttp.ClientResponse):
+            if isinstance(answer, _Failure):
                 self._trace(lane, request, started, answer)
                 raise answer
             fetched = Fetched(answer, request.url, self._redactor)
@@ -291,9 +295,7 @@ class Transport:
         finally:
             lane.watchdog.discard(journey)
 
-    async def _begin_fetch(
-        self, lane: _Lane, request: Request, journey: Journey
-    ) -> aiohttp.ClientResponse | _Failure:
+    async def _begin_fetch(self, lane: _Lane, request: Request, journey: Journey) -> _Answer | _Failure:
         headers = await self._headers(request)
         try:
             answer = await self._open(lane, request, journey, headers)
@@ -316,8 +318,7 @@ class Transport:
             try:
                 data, parts, received_bytes = await self._read(answer, request, journey, kept)
             finally:
-                if not answer.closed:
-                    answer.close()
+                answer.close()
             outcome = Response(
                 status=answer.status,
                 headers=LowerHeaders(answer.headers),
@@ -333,7 +334,7 @@ class Transport:
         return outcome
 
     async def _read(
-        self, answer: aiohttp.ClientResponse, request: Request, journey: Journey, kept: list[bytes]
+        self, answer: _Answer, request: Request, journey: Journey, kept: list[bytes]
     ) -> tuple[bytes, Mapping[str, Part], int]:
         """Return the body, what was cut out of it, and its length on the wire where that is another."""
         encoding = answer.headers.get("Content-Encoding")
@@ -357,19 +358,23 @@ class Transport:
         journey: Journey,
         headers: Mapping[str, str],
         body: bytes | Outgoing | None = None,
-    ) -> aiohttp.ClientResponse:
+    ) -> _Answer:
         if isinstance(body, Outgoing):  # without it, aiohttp sends a stream in HTTP chunks
             headers = {**headers, "Content-Length": str(body.length)}
         lane.watchdog.add(journey)
         token = JOURNEY.set(journey)
+        answer: _Answer
         try:
-            answer = await lane.session.request(
-                request.method,
-                self._check_url(request.url) if lane is self._checks else URL(request.url, encoded=True),
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-            )
+            if lane.direct is not None and not isinstance(body, Outgoing):
+                answer = await lane.direct.open(request.method, request.url, headers, body)
+            else:
+                answer = await lane.session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                )
         finally:
             JOURNEY.reset(token)
         journey.reader = answer.content
@@ -378,7 +383,7 @@ class Transport:
     async def _headers(self, request: Request) -> Mapping[str, str]:
         if request.keyless or not self.owns(request.url):
             return request.headers
-        credential = await self._authorization(False)
+        credential = await self._authorization()
         self._redactor.learn(credential)
         return {**request.headers, **credential}
 

@@ -1,0 +1,197 @@
+"""Requests without a session of aiohttp's: what goes out, what is read, what becomes of the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+import pytest
+
+from veo_async.options import Timeouts
+from veo_async.transport import LostFailure, NotSentFailure, Transport
+from veo_async.wire import Request
+
+from .trap import KEY, PATIENT, Visit, give_media, head, transport_for, trap
+
+pytestmark = pytest.mark.anyio
+
+
+async def echo(visit: Visit) -> None:
+    """Answer with the path that was asked for."""
+    await visit.reply(visit.seen.line.encode())
+
+
+def get(url: str, headers: Mapping[str, str] | None = None, max_bytes: int = 1 << 20) -> Request:
+    return Request(method="GET", url=url, headers=headers or {}, max_bytes=max_bytes)
+
+
+async def test_a_check_may_have_a_body() -> None:
+    async with trap(echo) as server, transport_for(server.origin) as transport:
+        response = await transport.send(
+            Request(
+                method="POST",
+                url=server.url("/v1:fetch"),
+                headers={"Content-Type": "application/json"},
+                body=(b'{"operation', b'Name": 1}'),
+            )
+        )
+    assert response.body == b"POST /v1:fetch HTTP/1.1"
+    assert server.seen[0].body == b'{"operationName": 1}'
+    assert server.seen[0].headers == {
+        "host": f"127.0.0.1:{server.port}",
+        "accept-encoding": "identity",
+        "user-agent": "veo-async",
+        "content-type": "application/json",
+        "x-goog-api-key": KEY,
+        "content-length": "20",
+    }
+
+
+async def test_each_request_has_the_key_of_its_time() -> None:
+    keys = iter(["canary-1-90aa71", "canary-2-c1d2e3", "canary-2-c1d2e3"])
+
+    async def give_key() -> Mapping[str, str]:
+        return {"x-goog-api-key": next(keys)}
+
+    async with trap(echo) as server:
+        transport = Transport(
+            authorization=give_key,
+            credential_origins=frozenset({server.origin}),
+            timeouts=PATIENT,
+            open_media=give_media,
+        )
+        async with transport:
+            for _ in range(3):
+                await transport.send(get(server.url()))
+    sent = [seen.headers["x-goog-api-key"] for seen in server.seen]
+    assert sent == ["canary-1-90aa71", "canary-2-c1d2e3", "canary-2-c1d2e3"]
+
+
+@pytest.mark.parametrize("field", ["Accept", "X\r\nX-B"])
+@pytest.mark.parametrize("value", ["a\r\nX-B: b", "a\nX-B: b", "a\0b"])
+async def test_a_header_cannot_bring_another(field: str, value: str) -> None:
+    async with trap(echo) as server, transport_for(server.origin) as transport:
+        with pytest.raises(NotSentFailure) as caught:
+            await transport.send(get(server.url(), {field: value}))
+        assert (await transport.send(get(server.url()))).status == 200
+    assert caught.value.permanent
+    assert b"X-B" not in bytes(server.received)
+
+
+@pytest.mark.parametrize("path", ["/a HTTP/1.1\r\nX-B: b", "/a b", "/a\tb", "/a\0b"])
+async def test_a_url_that_is_not_encoded_is_unsent(path: str) -> None:
+    async with trap(echo) as server, transport_for(server.origin) as transport:
+        with pytest.raises(NotSentFailure) as caught:
+            await transport.send(get(server.url(path)))
+    assert caught.value.permanent
+    assert server.received == b""
+
+
+@pytest.mark.parametrize(
+    ("rest", "asked"),
+    [("", "/"), ("?a=b", "/?a=b"), ("/a%2Fb:c?d=/e&f=?#g?h", "/a%2Fb:c?d=/e&f=?"), ("#a", "/")],
+)
+async def test_a_url_is_asked_for_as_it_is_but_for_its_fragment(rest: str, asked: str) -> None:
+    async with trap(echo) as server, transport_for(server.origin) as transport:
+        response = await transport.send(get(server.origin.replace("http", "HTTP") + rest))
+    assert response.body == f"GET {asked} HTTP/1.1".encode()
+    assert server.seen[0].headers["host"] == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "nonsense", "http://", "https://127.0.0.1:99999/"])
+async def test_a_url_that_cannot_be_asked_is_unsent_for_good(url: str) -> None:
+    async with transport_for() as transport:
+        with pytest.raises(NotSentFailure) as caught:
+            await transport.send(get(url))
+    assert caught.value.permanent
+
+
+async def test_interim_answers_are_passed_over() -> None:
+    async def interim(visit: Visit) -> None:
+        for status in (100, 102, 103):
+            await visit.send(head(status))
+        await echo(visit)
+
+    async with trap(interim) as server, transport_for(server.origin) as transport:
+        for path in ("/1", "/2"):
+            assert (await transport.send(get(server.url(path)))).body == f"GET {path} HTTP/1.1".encode()
+    assert server.connections == 1
+
+
+async def test_another_protocol_is_an_answer_and_ends_the_connection() -> None:
+    async def switching(visit: Visit) -> None:
+        await visit.send(head(101, {"Upgrade": "websocket", "Connection": "upgrade"}))
+
+    async with trap(switching) as server, transport_for(server.origin) as transport:
+        for _ in range(2):
+            assert (await transport.send(get(server.url()))).status == 101
+    assert server.connections == 2
+
+
+async def test_the_answer_to_what_was_cancelled_is_nobody_elses() -> None:
+    asked = asyncio.Event()
+
+    async def slowly(visit: Visit) -> None:
+        if "/late" in visit.seen.line:
+            asked.set()
+            await asyncio.sleep(0.05)
+        await echo(visit)
+
+    async with trap(slowly) as server, transport_for(server.origin) as transport:
+        late = asyncio.create_task(transport.send(get(server.url("/late"))))
+        await asked.wait()
+        late.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await late
+        assert (await transport.send(get(server.url("/next")))).body == b"GET /next HTTP/1.1"
+    assert server.connections == 2
+
+
+async def test_a_body_that_was_not_read_to_its_end_costs_the_connection() -> None:
+    async def long(visit: Visit) -> None:
+        await visit.reply(bytes(200_000) if "/long" in visit.seen.line else b"{}")
+
+    async with trap(long) as server, transport_for(server.origin) as transport:
+        with pytest.raises(LostFailure, match="longer than 1000 bytes"):
+            await transport.send(get(server.url("/long"), max_bytes=1000))
+        assert (await transport.send(get(server.url()))).body == b"{}"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 700_001])
+async def test_answers_of_any_length_come_whole(size: int) -> None:
+    content = os.urandom(size)
+
+    async def large(visit: Visit) -> None:
+        await visit.reply(content)
+
+    async with trap(large) as server, transport_for(server.origin) as transport:
+        for _ in range(2):
+            assert (await transport.send(get(server.url()))).body == content
+    assert server.connections == 1
+
+
+async def test_a_connection_that_is_not_made_in_time_is_unsent() -> None:
+    async with trap(echo) as server, transport_for(timeouts=Timeouts(connect=0.1)) as transport:
+        with pytest.raises(NotSentFailure, match="no connection within the time limit") as caught:
+            await transport.send(get(server.url().replace("http:", "https:")))
+    assert not caught.value.permanent
+    assert server.seen == []
+
+
+async def test_a_head_that_cannot_be_read_is_told_without_its_bytes() -> None:
+    async def nonsense(visit: Visit) -> None:
+        await visit.send(b"HTTP/1.1 2x0 OK\r\n\r\n")
+
+    async with trap(nonsense) as server, transport_for(server.origin) as transport:
+        with pytest.raises(LostFailure, match="the head of the answer is not readable") as caught:
+            await transport.send(get(server.url()))
+    assert "2x0" not in caught.value.reason
+    assert "2x0" in caught.value.excerpt
+
+
+async def test_through_a_proxy_a_check_is_asked_for_by_its_whole_url() -> None:
+    async with trap(echo) as proxy, transport_for("http://127.0.0.1:9", proxy=proxy.origin) as transport:
+        response = await transport.send(get("http://127.0.0.1:9/v1/a"))
+    assert response.body == b"GET http://127.0.0.1:9/v1/a HTTP/1.1"
