@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from veo_async.answers import Finished, Running
 from veo_async.engine.cadence import Cadence, Course
 from veo_async.engine.events import OperationKey, OperationOpened, Profile
+from veo_async.engine.waiting_times import AGES
 from veo_async.options import PollPolicy
 
 from .virtual_jobs import Draw, follow, lognormal, slowdown, two_modes
@@ -110,6 +111,92 @@ def test_until_something_is_learned_gaps_are_no_longer_than_published_loops_have
     assert course.next_gap(0) == 60
 
 
+@pytest.mark.parametrize(("ends", "first_looks"), [(4, True), (5, True), (6, False)])
+def test_the_curve_is_trusted_once_five_were_seen_to_end(ends: int, first_looks: bool) -> None:
+    """By decayed weight, so six have to."""
+    course = taught(PollPolicy(), 600, times=ends)
+    assert (course.next_gap(0) == 10) is first_looks
+
+
+def test_what_fits_in_no_gap_is_looked_for_at_the_shortest() -> None:
+    """Where the curve would have it sooner."""
+    course = taught(PollPolicy(min_interval=7, spread=0.1), 60)
+    assert course.next_gap(60) == 7
+
+
+# ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def leave_a_bin(course: Course) -> None:
+    course.running(0.99 * AGES[90], 1.01 * AGES[90])
+
+
+def redraws(course: Course, news: int, told: Callable[[Course], None] = leave_a_bin) -> int:
+    """Return how often the curve was drawn anew while so many times a bin was left."""
+    drawn, times = course.curve, 0
+    for _ in range(news):
+        told(course)
+        times += course.curve is not drawn
+        drawn = course.curve
+    return times
+
+
+def test_the_first_news_count_at_once() -> None:
+    course = Course(PollPolicy())
+    before = course.curve
+    course.running(0, 60)
+    assert course.curve is not before
+    assert redraws(course, 1) == 0
+
+
+def test_a_look_that_brings_no_news_draws_nothing() -> None:
+    """No bin was left."""
+    course = Course(PollPolicy())
+    before = course.curve
+    course.running(60.0, 60.1)
+    course.running(60.0, 50.0)
+    assert course.curve is before
+
+
+def test_a_tenth_of_news_draws_the_curve_anew() -> None:
+    """Each bin that is left is one: 95 by an operation of a minute."""
+    course = Course(PollPolicy())
+    course.running(0, 60)
+    before = course.curve
+    news = [0, 0]
+    for place in range(2):
+        while course.curve is before:
+            leave_a_bin(course)
+            news[place] += 1
+        before = course.curve
+    assert news[0] == pytest.approx(95 / 9, abs=1)
+    assert news[1] == pytest.approx(106 / 9, abs=1)
+
+
+def test_in_the_long_run_a_thousand_news_draw_the_curve_anew() -> None:
+    """What was restored counts as much as can be remembered."""
+    course = Course(PollPolicy())
+    course.restore(taught(PollPolicy(), 100).learned(VEO))
+    assert redraws(course, 990) == 0
+    assert redraws(course, 1990) == 2
+
+
+def test_an_end_is_as_much_news_as_twenty_bins() -> None:
+    """Else few ends among many that run would wait for them."""
+    course = Course(PollPolicy())
+    course.restore(taught(PollPolicy(), 100).learned(VEO))
+    assert redraws(course, 49, lambda course: course.ended(99, 100)) == 0
+    assert redraws(course, 1, lambda course: course.ended(99, 100)) == 1
+
+
+def test_what_is_restored_is_drawn_at_once() -> None:
+    course = Course(PollPolicy())
+    before = course.curve
+    course.restore(taught(PollPolicy(), 300).learned(VEO))
+    assert course.curve is not before
+    assert course.median == pytest.approx(300, rel=0.05)
+
+
 # ── learning ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -161,12 +248,26 @@ def test_profiles_learn_each_by_itself_and_share_one_course() -> None:
 
 
 def test_what_was_learned_is_taken_over_whole() -> None:
-    """Another process goes on with the same gaps, at once."""
+    """Another process goes on with the same gaps, but for a tenth of news that the first has yet to draw."""
     first, second = Cadence(PollPolicy()), Cadence(PollPolicy())
     follow(first.course(VEO), lognormal(100, 0.2), 200)
     second.restore(first.learned())
-    assert second.course(VEO).median == pytest.approx(first.course(VEO).median, rel=0.01)
+    assert second.course(VEO).median == pytest.approx(first.course(VEO).median, rel=0.05)
+    assert second.learned() == first.learned()
     assert second.course(VEO).next_gap(0) > 30
+
+
+def test_ends_are_news_at_once() -> None:
+    """A dozen that began together and end together: what is told after them is not from before them."""
+    first, second = Cadence(PollPolicy()), Cadence(PollPolicy())
+    course = first.course(VEO)
+    for _ in range(12):
+        course.running(0, 295)
+    assert course.median > 0  # drawn before the ends
+    for _ in range(12):
+        course.ended(295, 300)
+    second.restore(first.learned())
+    assert course.median == pytest.approx(second.course(VEO).median, rel=0.05)
 
 
 def test_what_was_seen_since_is_not_overwritten() -> None:

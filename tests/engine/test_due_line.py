@@ -118,6 +118,100 @@ def test_a_second_counts_as_much_as_the_priority_says(those: list[tuple[Priority
     assert worths[taken] >= max(worths.values()) - CLOSE_S * max(CHECK_WEIGHT.values())
 
 
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(("add", "add", "add", "discard", "take", "take")),
+        st.integers(0, 12),
+        st.sampled_from(ORDER),
+        st.floats(0, 1),
+        st.floats(0, 20),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=steps)
+def test_whoever_comes_and_leaves_the_longest_wait_is_taken(
+    steps: list[tuple[str, int, Priority, float, float]],
+) -> None:
+    """As by looking at all of them each time, but for a tick; nobody twice, nobody who left."""
+    waits, now = Waits(), 100.0
+    line = DueLine(waits)
+    priorities: dict[OperationKey, Priority] = {}
+    for what, number, priority, speed, passed in steps:
+        now += passed
+        name = key(number)
+        if what == "discard":
+            line.discard(name)
+            priorities.pop(name, None)
+        elif what == "add":
+            if name not in priorities:
+                waits.since[name], waits.speed[name] = now - 10 * speed, speed
+                priorities[name] = priority
+            line.add(name, priorities[name], now, waits.since[name])
+        elif priorities:
+            worths = {one: CHECK_WEIGHT[priorities[one]] * waits.at(one, now) for one in priorities}
+            most = max(worths.values())
+            near = {one for one, worth in worths.items() if worth >= most - 4 * CLOSE_S - 1e-9}
+            [taken] = line.take(1, now)
+            assert taken in near
+            del priorities[taken]
+        else:
+            assert line.take(1, now) == ()
+        assert len(line) == len(priorities)
+    assert set(line.take(len(priorities), now)) == set(priorities)
+
+
+def test_who_waits_already_stays_as_it_is() -> None:
+    """Added again with another instant, it is the one that was."""
+    waits = Waits({key(0): 0.0, key(1): 50.0, key(2): 60.0}, {key(number): 1.0 for number in range(3)})
+    line = DueLine(waits)
+    line.add(key(0), "normal", 0.0, 0.0)
+    line.add(key(1), "normal", 50.0, 50.0)
+    line.add(key(0), "normal", 90.0, 90.0)
+    line.add(key(2), "normal", 60.0, 60.0)
+    assert [line.take(1, 100) for _ in range(3)] == [keys(0), keys(1), keys(2)]
+
+
+def test_who_comes_last_is_first_where_it_waited_longest() -> None:
+    """Between two turns of one instant, too."""
+    waits = Waits({key(0): 50.0, key(1): 40.0, key(2): 0.0}, {key(number): 1.0 for number in range(3)})
+    line = DueLine(waits)
+    line.add(key(0), "normal", 50.0, 50.0)
+    line.add(key(1), "normal", 40.0, 40.0)
+    assert line.take(1, 100) == keys(1)
+    line.add(key(1), "normal", 40.0, 40.0)
+    line.add(key(2), "normal", 0.0, 0.0)
+    assert line.take(1, 100) == keys(2)
+    line.discard(key(1))
+    assert line.take(1, 100) == keys(0)
+    assert line.take(1, 100) == ()
+
+
+def test_who_was_not_worth_a_turn_is_weighed_anew_at_the_next() -> None:
+    """Its wait has grown since, and a second of it counts for more."""
+    waits = Waits({key(0): 0.0, key(1): 50.0, key(2): 90.0}, {key(number): 1.0 for number in range(3)})
+    line = DueLine(waits)
+    line.add(key(0), "normal", 0.0, 0.0)
+    line.add(key(1), "normal", 50.0, 50.0)
+    line.add(key(2), "urgent", 90.0, 90.0)
+    assert line.take(1, 100) == keys(0)  # 100 s, against four times 10
+    assert line.take(1, 110) == keys(2)  # four times 20, against 60
+    assert line.take(1, 110) == keys(1)
+
+
+def test_a_look_that_showed_a_shorter_wait_puts_it_behind() -> None:
+    """A bound is no wait: it is looked at again when it comes up."""
+    waits = Waits({key(0): 0.0, key(1): 10.0}, {key(0): 0.1, key(1): 0.9})
+    line = DueLine(waits)
+    for number in range(2):
+        line.add(key(number), "normal", waits.since[key(number)], waits.since[key(number)])
+    assert line.take(1, 20) == keys(1)
+    line.add(key(1), "normal", 20.0, 20.0)
+    waits.since[key(1)] = 20.0
+    assert line.take(1, 21) == keys(0)
+
+
 def overdue(_: object, __: object, due_at: float, now: float) -> float:
     """Stand in for the expected wait: first come, first served."""
     return now - due_at
@@ -160,7 +254,7 @@ class Rush:
         return sum(lags) / len(lags)
 
 
-@pytest.mark.parametrize(("draw", "goal"), [(lognormal(60, 0.5), 0.97), (lognormal(60, 0.2), 0.93)])
+@pytest.mark.parametrize(("draw", "goal"), [(lognormal(60, 0.5), 0.97), (lognormal(60, 0.2), 0.95)])
 def test_under_a_short_budget_the_mean_lag_is_less_than_first_come_first_served(
     draw: Draw, goal: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

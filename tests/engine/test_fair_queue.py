@@ -105,6 +105,14 @@ def test_a_priority_that_waits_has_one_turn_in_ten(waiting: Sequence[Priority]) 
     assert turns.index("bulk") <= MOST_PASSES + 1
 
 
+def test_who_is_passed_over_nine_times_has_the_tenth_turn() -> None:
+    """From the first turn on; where two are due at once, the more pressing one is before the other."""
+    backlog: list[Turn] = [(priority, None) for priority in ORDER for _ in range(40)]
+    queue = queue_of(*backlog)
+    turns = [queue.pop().priority for _ in range(22)]
+    assert turns == [*["urgent"] * 9, "normal", "bulk", *["urgent"] * 8, "normal", "bulk", "urgent"]
+
+
 # ── whatever happens ────────────────────────────────────────────────────────────────────────────────────
 
 

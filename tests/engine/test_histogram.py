@@ -63,3 +63,46 @@ def test_the_middle_of_many() -> None:
     histogram = of(*(number / 100 for number in range(1, 1001)))
     assert histogram.quantile(0.5) == pytest.approx(5.0, rel=0.05)
     assert histogram.quantile(0.9) == pytest.approx(9.0, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds"),
+    [
+        pytest.param(0.0, 0.01, id="the start of the first that was seen"),
+        pytest.param(0.25, 0.0105, id="half of those in a bin: its middle"),
+        pytest.param(0.5, 0.011, id="all of them: its end"),
+        pytest.param(1.0, 7.0, id="the longest"),
+    ],
+)
+def test_a_quantile_lies_in_its_bin_as_far_as_its_share(share: float, seconds: float) -> None:
+    """Bins begin at a hundredth of a second and end a tenth later each."""
+    assert of(7.0, 0.0102).quantile(share) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("longest", "middle"), [(0.0, 0.0), (0.004, 0.004), (0.01, 0.005)])
+def test_what_is_shorter_than_the_first_bins_end_lies_within_it(longest: float, middle: float) -> None:
+    assert of(longest, longest).quantile(0.5) == pytest.approx(middle)
+
+
+def test_bins_meet() -> None:
+    """A duration at the end of one is no further off than any other."""
+    for place in range(BINS - 2):
+        edge = LEAST_S * GROWTH**place
+        for duration in (0.999 * edge, 1.001 * edge):
+            histogram = of(duration, 1e9)
+            assert histogram.quantile(0.0) <= duration <= histogram.quantile(0.5)
+
+
+def test_what_is_longer_than_a_day_shares_the_last_bin() -> None:
+    """It is told as a day and some hours, and the longest as it was."""
+    histogram = of(1e9, 1e9, 2e9)
+    end = LEAST_S * GROWTH ** (BINS - 1)
+    assert 86_400 < end < 110_000
+    assert histogram.quantile(0.0) == pytest.approx(end / GROWTH)
+    assert histogram.quantile(1.0) == pytest.approx(end)
+    assert histogram.max == 2e9
+
+
+def test_the_longest_is_kept_whatever_comes_after() -> None:
+    histogram = of(2.0, 5.0, 3.0)
+    assert (histogram.seen, histogram.max) == (3, 5.0)

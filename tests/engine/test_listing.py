@@ -357,3 +357,28 @@ def test_lists_come_no_more_often_than_the_shortest_gap() -> None:
     provider.open(*many(100))
     provider.run(until=100)
     assert min(later - earlier for earlier, later in pairwise(provider.lists)) >= 5.0
+
+
+def test_lists_that_come_often_leave_checks_due_in_time_for_when_they_stop() -> None:
+    """Whoever was last seen by a list is asked alone before its longest gap is over."""
+    provider = Provider(PollScheduler(policy=PollPolicy(max_interval=20), parent_of=model_of))
+    provider.open(*many(40))
+    provider.run(until=100)
+    assert provider.checks == []
+    stopped_at = provider.lists[-1]
+    provider.instead = Unreadable(message="no page", status=502)
+    provider.run(until=stopped_at + 21)
+    checked = {key for at, key in provider.checks if at <= stopped_at + 20.25}
+    assert checked == set(many(40))
+    assert min(at for at, _ in provider.checks) - stopped_at >= 0.25
+
+
+def test_a_pass_comes_as_often_as_the_gaps_of_its_operations_deserve() -> None:
+    """Whether their gaps were worked out anew or hold still: a hundred gaps of g give passes each g/10."""
+    policy = PollPolicy(min_interval=0.25, max_interval=20, expected=2000, spread=0.1)
+    watched = PollScheduler(policy=policy, parent_of=model_of)
+    provider = Provider(watched)
+    provider.open(*many(100))
+    provider.run(until=100)
+    gaps = [later - at for at, later in pairwise(provider.lists) if at > 20]
+    assert all(0.9 <= gap <= 1.3 for gap in gaps)  # no gap is longer than 10 s before an end was seen

@@ -232,7 +232,167 @@ def test_a_days_rate_beside_a_minutes_leaves_the_pace_to_the_minutes() -> None:
     assert pacer(Rate(20, per=1), Rate(50, per=60)).per_minute == 50
 
 
+# ── what is stated, and what is left of it ──────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("rates", "per_minute"),
+    [
+        pytest.param((Rate(50, per=60),), 50, id="a minute's"),
+        pytest.param((Rate(20, per=1), Rate(50, per=60)), 50, id="the least"),
+        pytest.param((Rate(1, per=6), Rate(50, per=60)), 10, id="the least, whichever it is"),
+        pytest.param(
+            (Rate(10, per=30), Rate(15, per=61)), 20, id="what is longer than a minute holds itself"
+        ),
+        pytest.param((Rate(100, per=120), Rate(10, per=86_400)), 50, id="the shortest, if that is longer"),
+        pytest.param((Rate(10, per=3600), Rate(2, per=3600)), 2 / 60, id="two that are as long"),
+    ],
+)
+def test_the_stated_pace_is_the_least_of_the_rates_of_a_minute(
+    rates: tuple[Rate, ...], per_minute: float
+) -> None:
+    """Where none is as short as that, it is the shortest's."""
+    assert pacer(*rates).top_per_minute == pytest.approx(per_minute)
+    assert pacer(*rates).per_minute == pytest.approx(per_minute)
+
+
+def test_slots_are_rounded_by_a_fortieth_of_the_shortest_window() -> None:
+    assert pacer(Rate(5, per=60)).grain == pytest.approx(1.5)
+    assert pacer(Rate(5, per=60), Rate(5, per=2)).grain == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("per", "padded"), [(60.0, 60.05), (0.4, 0.42), (1.0, 1.05)])
+def test_a_window_is_padded_by_a_twentieth_of_it_and_no_more_than_that_of_a_second(
+    per: float, padded: float
+) -> None:
+    window = Window(Rate(1, per=per))
+    window.take(1)
+    window.give_back(0.0)
+    assert window.free_at(0) == pytest.approx(padded)
+
+
+def test_slots_of_a_window_are_counted_one_by_one() -> None:
+    """Granted in two turns, ended in any order: the first that is free is the first that was sent."""
+    window = Window(Rate(5, per=10))
+    window.take(2)
+    window.take(2)
+    assert (window.free(0), window.free_at(0)) == (1, 0)
+    for sent_at in (3.0, 1.0, 2.0):
+        window.give_back(sent_at)
+    assert window.free(5) == 1
+    window.take(1)
+    assert (window.free(5), window.free_at(5)) == (0, 11.05)
+    assert [window.free(now) for now in (11.05, 12.05, 13.05)] == [1, 2, 3]
+
+
+def test_a_slow_rates_pace_falls_too_and_by_one_step_at_most() -> None:
+    """Below one a minute it could not rise again within an hour."""
+    paced = pacer(Rate(10, per=3600))
+    for turn in range(5):
+        paced.throttled(None, turn * FALL_EVERY_S)
+        assert paced.per_minute == pytest.approx(0.88 / 6)
+
+
+def test_a_429_holds_for_no_longer_than_a_hint_could() -> None:
+    """Ten minutes, though the next gap of the pace would be hours away."""
+    paced = pacer(Rate(10, per=86_400))
+    paced.throttled(None, 0)
+    assert paced.free_at(0) == 600
+
+
+def test_what_went_at_full_pace_does_not_count_against_the_pace_that_fell() -> None:
+    """The window has it; spacing begins with the 429."""
+    paced = pacer(Rate(50, per=60))
+    paced.take(40, 0)
+    paced.throttled(None, 1)
+    assert paced.free_at(1) == pytest.approx(1 + 1.25 * 60 / 44)
+
+
+def test_a_pace_that_is_back_at_what_is_stated_is_spaced_no_more() -> None:
+    paced = pacer(Rate(50, per=60))
+    paced.throttled(None, 0)
+    assert paced.free_at(0) > 1
+    for _ in range(100):
+        paced.succeeded(0)
+    assert (paced.per_minute, paced.room(0), paced.free_at(0)) == (50, 50, 0)
+
+
+def test_a_429_does_not_draw_the_next_send_near() -> None:
+    """Where the pace holds for longer already, that stays."""
+    paced = pacer(Rate(60, per=60))
+    paced.throttled(None, 0)
+    paced.take(5, 10)
+    until = paced.free_at(10)
+    assert until == pytest.approx(10 - 0.25 + 5 / 0.88)
+    paced.throttled(None, 10)
+    assert paced.free_at(10) == pytest.approx(until)
+
+
+def test_pace_left_unused_is_caught_up_by_a_quarter_of_a_second_of_it() -> None:
+    """So a high pace costs few wake-ups, and a pause is followed by no burst."""
+    paced = pacer(Rate(6000, per=60))
+    paced.throttled(None, 0)
+    assert paced.per_minute == 5280  # 88 a second
+    assert paced.room(50) == 1 + 22
+    paced.take(23, 50)
+    assert paced.free_at(50) == pytest.approx(49.75 + 23 / 88)
+    assert paced.room(50) == 0
+    assert paced.room(50.0125) == 1
+
+
+def test_a_window_that_is_full_binds_a_fallen_pace_too() -> None:
+    paced = pacer(Rate(6000, per=60), Rate(2, per=3600))
+    paced.throttled(None, 0)
+    assert paced.room(50) == 2
+    paced.take(2, 50)
+    paced.ended(50)
+    paced.ended(51)
+    assert (paced.room(52), paced.free_at(52)) == (0, 3650.05)
+
+
+def test_successes_make_up_for_429s_in_the_count_that_halves_the_pace() -> None:
+    """Ten more are too many, nine more are not."""
+    paced = pacer(Rate(50, per=60))
+    paced.throttled(None, 0)
+    for _ in range(CROWD):
+        paced.throttled(None, 1)
+        paced.succeeded(1)
+    before = paced.per_minute
+    for _ in range(CROWD - 1):
+        paced.throttled(None, 2)
+    assert paced.per_minute == before
+    paced.throttled(None, 2)
+    assert paced.per_minute == pytest.approx(before / 2)
+
+
+def test_the_halving_begins_a_new_crowd_and_a_new_quiet() -> None:
+    """A minute and a bit after it, one 429 is one fall again; so long no success counts for more."""
+    paced = pacer(Rate(50, per=60))
+    for _ in range(1 + CROWD):
+        paced.throttled(None, 10)
+    paced.throttled(None, 10 + FALL_EVERY_S)
+    assert paced.per_minute == pytest.approx(22 * 0.88)
+    paced.succeeded(10 + FALL_EVERY_S + QUIET_S - 1)
+    assert paced.per_minute == pytest.approx(22 * 0.88 + 0.075)
+
+
 # ── hints and holds ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_429s_hint_holds_all() -> None:
+    """Counted from the answer."""
+    paced = pacer(Rate(50, per=60))
+    paced.throttled(30, 100)
+    assert (paced.hinted_until, paced.held_until, paced.free_at(100)) == (130, 130, 130)
+    paced.hold(140)
+    assert (paced.hinted_until, paced.held_until, paced.free_at(100)) == (130, 140, 140)
+    paced.hold(135)
+    assert paced.held_until == 140
+
+
+def test_nothing_is_held_that_nobody_asked_for() -> None:
+    paced = pacer(Rate(50, per=60))
+    assert (paced.hinted_until, paced.held_until, paced.free_at(7)) == (-math.inf, -math.inf, 7)
 
 
 def test_nothing_goes_before_a_hint_has_passed() -> None:

@@ -51,6 +51,75 @@ def test_what_nothing_holds_back_is_known_exactly() -> None:
     )
 
 
+def test_the_figures_of_the_lags() -> None:
+    """Ten jobs of 20 to 29 s, all found at 30 s but the first: the mean, nine in ten, and the longest."""
+    figures = replay([job(20.0 + more) for more in range(10)], limits=FREE, policy=TEN)
+    assert (figures.operations, figures.mean_lag, figures.p90_lag, figures.max_lag) == (10, 4.5, 8.0, 9.0)
+    assert (figures.submits, figures.checks, figures.requests) == (10, 29, 39)
+    assert figures.last_video == 30.0
+
+
+def test_a_single_job_is_all_of_the_figures() -> None:
+    figures = replay([job(24.0)], limits=FREE, policy=TEN)
+    assert (figures.mean_lag, figures.p90_lag, figures.max_lag) == (6.0, 6.0, 6.0)
+
+
+def test_an_end_at_the_instant_of_a_check_is_found_by_it() -> None:
+    """Without lag."""
+    figures = replay([job(20.0)], limits=FREE, policy=TEN)
+    assert (figures.checks, figures.max_lag, figures.last_video) == (2, 0.0, 20.0)
+
+
+def test_the_last_video_is_that_of_the_last_success() -> None:
+    """What fails after it does not count, nor what was found before it."""
+    jobs = [job(), job(at=100), job(at=200, state=State.FAILED)]
+    assert replay(jobs, limits=FREE, policy=TEN).last_video == 130.0
+
+
+def test_profiles_are_learned_apart() -> None:
+    """What a quick one takes does not draw the looks at a slow one near."""
+    quick, slow = Profile("quick"), Profile("slow")
+
+    def mixed(second: Profile) -> list[PastJob]:
+        pairs = (((quick, 20.0), (second, 300.0)) for _ in range(60))
+        turns = [turn for pair in pairs for turn in pair]
+        return [
+            PastJob(
+                asked_at=50.0 * place, state=State.SUCCEEDED, profile=profile, submit_takes=0.0, waits=waits
+            )
+            for place, (profile, waits) in enumerate(turns)
+        ]
+
+    apart, together = replay(mixed(slow), limits=FREE), replay(mixed(quick), limits=FREE)
+    assert apart.checks < 0.9 * together.checks
+    assert apart.mean_lag < together.mean_lag
+
+
+@pytest.mark.parametrize("waits", [24.0, None])
+def test_a_submit_counts_for_the_rate_from_when_it_was_sent(waits: float | None) -> None:
+    """Not from its answer; also where no operation came of it."""
+    jobs = [job(waits, submit_takes=40.0), job(submit_takes=40.0)]
+    figures = replay(jobs, limits=Limits(submits=Rate(1, per=100)), policy=TEN)
+    assert figures.last_video == pytest.approx(170, abs=PADS_S)
+
+
+def test_submits_that_never_came_to_an_operation_hold_their_place_until_their_answer() -> None:
+    """One at a time: the next goes when the answer is there, and not before."""
+    jobs = [job(None, state=State.UNKNOWN, submit_takes=40.0), job()]
+    figures = replay(jobs, limits=Limits(in_flight=1), policy=TEN)
+    assert figures.last_video == pytest.approx(70, abs=PADS_S)
+
+
+def test_operations_of_somebody_else_are_checked_spread_out() -> None:
+    """As after a restart: the answer to the seed's question is the same, another seed's is another."""
+    jobs = [job(5.0 * place, submit_takes=None) for place in range(40)]
+    limits = Limits(checks=Rate(10))
+    first = replay(jobs, limits=limits, seed=1)
+    assert first == replay(jobs, limits=limits, seed=1)
+    assert first != replay(jobs, limits=limits, seed=2)
+    assert first.operations == 40
+
+
 def test_a_rate_of_submits_that_binds() -> None:
     """One in 100 s: the third leaves after 200 s and is found 30 s later; nothing else changes."""
     figures = replay([job()] * 3, limits=Limits(submits=Rate(1, per=100), checks=FREE.checks), policy=TEN)

@@ -12,6 +12,8 @@ from veo_async.engine.retries import (
     CheckStep,
     Silence,
     ceilings,
+    has_no_lists,
+    holds_for_all,
     rejection,
     rule_for,
     submit_move,
@@ -117,6 +119,29 @@ def test_ceilings_double_up_to_the_cap() -> None:
     assert list(itertools.islice(ceilings(RetryPolicy()), 8)) == [1, 2, 4, 8, 16, 20, 20, 20]
 
 
+def test_ceilings_are_the_policys() -> None:
+    """The first one, and the largest."""
+    waits = ceilings(RetryPolicy(base=0.5, cap=3))
+    assert list(itertools.islice(waits, 5)) == [0.5, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("status", "check"),
+    [(499, CheckStep.TELL_LATE), (500, CheckStep.RETRY), (501, CheckStep.RETRY), (None, CheckStep.TELL_LATE)],
+)
+def test_what_cannot_be_read_passes_where_its_status_is_500_or_more(
+    status: int | None, check: CheckStep
+) -> None:
+    """The server, or what stands before it, is out of order for a while."""
+    assert rule_for(Unreadable(message="HTML", status=status)).check is check
+
+
+def test_a_job_is_taken_for_sent_once_where_nothing_else_is_said() -> None:
+    """So the explicit word counts for the first server error."""
+    policy = RetryPolicy(resubmit_server_errors=True)
+    assert submit_move(Refused(kind=RefusalKind.SERVER), policy) is Move.NOT_STARTED
+
+
 def test_a_rejection_keeps_the_providers_words_and_admits_what_is_not_known_of_the_bill() -> None:
     """A 5xx may follow a start."""
     refused = Refused(kind=RefusalKind.SERVER, message="boom", status=500, code=13, raw={"error": 1})
@@ -129,6 +154,43 @@ def test_a_rejection_keeps_the_providers_words_and_admits_what_is_not_known_of_t
 
 def test_no_readable_answer_is_unknown_with_what_there_was() -> None:
     """Lost and unreadable answers are told apart."""
-    assert unknown(Lost(reason="reset")) == Unknown(reason="lost", message="reset")
+    assert unknown(Lost(reason="reset")) == Unknown(reason="lost", message="reset", raw=None)
+    cut = Lost(reason="reset", excerpt='{"name": "op')
+    assert unknown(cut) == Unknown(reason="lost", message="reset", raw='{"name": "op')
+    empty = Unreadable(message="no body")
+    assert unknown(empty) == Unknown(reason="unreadable_ack", message="no body", raw=None)
     unread = Unreadable(message="HTML", excerpt="<html>")
     assert unknown(unread) == Unknown(reason="unreadable_ack", message="HTML", raw="<html>")
+
+
+FOR_ALL = {K.RATE_LIMIT, K.QUOTA, K.AUTHENTICATION, K.BALANCE}
+NO_LISTS = {K.NOT_FOUND, K.UNSUPPORTED, K.INVALID, K.REDIRECT}
+
+
+@pytest.mark.parametrize("kind", list(RefusalKind))
+def test_what_a_refusal_says_of_the_quota_and_of_lists(kind: RefusalKind) -> None:
+    """Pace, key and money hold for all of a quota; what is not there will not be there later."""
+    assert holds_for_all(r(kind)) is (kind in FOR_ALL)
+    assert has_no_lists(r(kind)) is (kind in NO_LISTS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "for_all", "no_lists"),
+    [
+        (Unreadable(message="", status=429, throttled=True), True, False),
+        (Unreadable(message="", status=429), False, False),
+        (Unreadable(message="", status=400), False, True),
+        (Unreadable(message="", status=404), False, True),
+        (Unreadable(message="", status=405), False, True),
+        (Unreadable(message="", status=501), False, True),
+        (Unreadable(message="", status=500), False, False),
+        (Unreadable(message="", status=200), False, False),
+        (Lost(reason="reset"), False, False),
+        (NotSent(reason="refused"), False, False),
+    ],
+    ids=str,
+)
+def test_what_other_answers_say_of_the_quota_and_of_lists(
+    answer: Unreadable | Lost | NotSent, for_all: bool, no_lists: bool
+) -> None:
+    assert (holds_for_all(answer), has_no_lists(answer)) == (for_all, no_lists)

@@ -32,6 +32,19 @@ def test_retries_cost_and_what_is_too_little_covers_nothing() -> None:
     assert budget.covers("throttled", THROTTLED)
 
 
+def test_what_others_have_brought_back_is_not_brought_back_again() -> None:
+    """Where all tokens are there already, what the retries of one have cost is over with its success."""
+    budget = RetryBudget()
+    budget.covers("a", TRANSIENT)
+    for number in range(TRANSIENT):
+        budget.succeeded(number)
+    budget.succeeded("a")
+    assert budget.tokens == TOKENS
+    budget.covers("b", TRANSIENT)
+    budget.succeeded("a")
+    assert budget.tokens == TOKENS - TRANSIENT + 1
+
+
 def test_a_success_brings_back_what_its_retries_cost_and_never_more_than_all() -> None:
     """One token where it went well at once."""
     budget = RetryBudget()
@@ -46,6 +59,31 @@ def test_a_success_brings_back_what_its_retries_cost_and_never_more_than_all() -
     budget.covers("c", TRANSIENT)
     budget.forget("c")
     budget.succeeded("c")
+    assert budget.tokens == TOKENS - TRANSIENT + 1
+
+
+def test_all_that_is_left_may_be_taken() -> None:
+    """Fourteen tokens cover one retry, thirteen none and stay."""
+    budget = RetryBudget()
+    budget.tokens = TRANSIENT
+    assert budget.covers("a", TRANSIENT)
+    assert budget.tokens == 0
+    budget.tokens = TRANSIENT - 1
+    assert not budget.covers("a", TRANSIENT)
+    assert budget.tokens == TRANSIENT - 1
+    budget.succeeded("a")
+    assert budget.tokens == 2 * TRANSIENT - 1
+
+
+def test_each_retry_of_one_is_given_back_once() -> None:
+    """After that, its successes are like any other's."""
+    budget = RetryBudget()
+    budget.covers("a", TRANSIENT)
+    budget.covers("b", TRANSIENT)
+    budget.succeeded("a")
+    budget.succeeded("a")
+    assert budget.tokens == TOKENS - TRANSIENT + 1
+    budget.forget("nobody")
     assert budget.tokens == TOKENS - TRANSIENT + 1
 
 

@@ -56,8 +56,10 @@ TEN_SECONDS = PollPolicy(min_interval=10, max_interval=10)
 ONE_AT_A_TIME = Limits(submits=Rate(1000), checks=Rate(1000), in_flight=1)
 
 
-def opened(name: str | int, *, age: float = 0.0, restored: bool = False) -> OperationOpened:
-    return OperationOpened(key(name), VEO, age=age, restored=restored)
+def opened(
+    name: str | int, *, age: float = 0.0, restored: bool = False, following: int = 0
+) -> OperationOpened:
+    return OperationOpened(key(name), VEO, age=age, restored=restored, following=following)
 
 
 def queued(*names: str) -> list[SubmitQueued]:
@@ -670,6 +672,43 @@ def test_restored_operations_are_spread_out_oldest_first() -> None:
     ages = [int(name.name) for name in first]
     assert all(later <= at + 200 for at, later in pairwise(ages))
     assert crowded(world.checks, Rate(20)) == []
+
+
+def first_checks(watched: PollScheduler, until: float) -> dict[str, float]:
+    """Return when each operation is checked for the first time."""
+    checked: dict[str, float] = {}
+    while (now := wake(watched)) <= until:
+        for action in made(watched.handle(now=now), Check):
+            checked |= {name.name: now for name in action.keys if name.name not in checked}
+            watched.handle(*(CheckEnded(name, RUNNING, now) for name in action.keys), now=now)
+    return checked
+
+
+def test_operations_that_are_restored_in_parts_are_spread_out_together() -> None:
+    """A hundred in each of ten turns go as a thousand in one: over the longest gap, the oldest first."""
+    watched = scheduler(Limits(checks=Rate(1000)))
+    for turn in range(10):
+        numbers = range(100 * turn, 100 * turn + 100)
+        parts = (opened(at, age=5000 - at, restored=True, following=900 - 100 * turn) for at in numbers)
+        watched.handle(*parts, now=turn / 1000)
+    checked = first_checks(watched, until=2.5)
+    assert len(checked) == 1000
+    assert max(checked.values()) == pytest.approx(2, abs=0.26)
+    assert all(abs(int(name) / 1000 * 2 - at) < 0.26 for name, at in checked.items())
+
+
+def test_restored_operations_of_which_the_rest_never_comes_are_checked_all_the_same() -> None:
+    """Within the share that they were given; the next ones at once, and those after them as ever."""
+    watched = scheduler(Limits(checks=Rate(20)))
+    watched.handle(*(opened(name, restored=True, following=90) for name in range(10)), now=0)
+    checked = first_checks(watched, until=5)
+    assert len(checked) == 10
+    assert max(checked.values()) <= 1.25
+    late = made(watched.handle(*(opened(name, restored=True) for name in "abc"), now=20), Check)
+    assert {name.name for action in late for name in action.keys} >= set("abc")
+    watched.handle(*(opened(name, restored=True) for name in range(20, 120)), now=21)
+    after = first_checks(watched, until=60)
+    assert 30 <= max(after[str(name)] for name in range(20, 120)) <= 40
 
 
 def test_a_few_restored_operations_are_spread_over_an_instant_only() -> None:

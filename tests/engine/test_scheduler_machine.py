@@ -343,7 +343,7 @@ class Story(RuleBasedStateMachine):
         """Each is being checked, or waits for its turn, or is due within the longest gap."""
         watches = self.scheduler._watches  # pyright: ignore[reportPrivateUsage]
         for operation in self.open - set(self.checking):
-            due_at = watches._due_at(operation)  # pyright: ignore[reportPrivateUsage]
+            due_at = watches._watches[operation].due_at  # pyright: ignore[reportPrivateUsage]
             longest = STALLED_GAP_S if operation in self.stalled else POLICY.max_interval
             assert due_at <= self.now + longest + TICK_S
             assert watches.due_at() <= max(self.now, due_at)

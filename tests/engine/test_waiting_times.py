@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from veo_async.engine.events import Profile
-from veo_async.engine.waiting_times import AGES, BINS, MEMORY, WIDTH, Learned, Seen, place_of
+from veo_async.engine.waiting_times import AGES, BINS, MEMORY, WIDTH, Learned, Seen, bin_of, place_of
 
 VEO = Profile("veo-3.1", "720p", 8)
 wild = st.floats(allow_nan=False)
@@ -22,17 +23,37 @@ def flat(_: int) -> float:
 def test_places_are_those_of_the_bins() -> None:
     """And whatever is beyond them is at their edge."""
     assert [int(place_of(age * 1.001)) for age in AGES[:-1]] == list(range(BINS))
+    assert [bin_of(age * 1.001) for age in AGES[:-1]] == list(range(BINS))
+    assert (bin_of(-1), bin_of(0), bin_of(math.inf)) == (0, 0, BINS - 1)
     assert place_of(-1) == place_of(0) == 0
     assert int(place_of(math.inf)) == BINS - 1
 
 
 def test_an_operation_that_runs_is_exposure_and_no_end() -> None:
-    """Over the ages that it was seen to pass, on the logarithmic scale."""
+    """Over the ages that it was seen to pass, on the logarithmic scale, in whole bins."""
     seen = Seen()
-    seen.running(20, 60)
-    assert sum(seen.exposures) == pytest.approx(math.log(3), rel=1e-6)
+    assert seen.running(20, 60) == bin_of(60) - bin_of(20)
+    assert sum(seen.exposures) == pytest.approx(math.log(3), abs=WIDTH)
     assert (sum(seen.ends), seen.total) == (0, 0)
     assert all(not exposed for age, exposed in zip(AGES[1:], seen.exposures, strict=False) if age < 20)
+
+
+@pytest.mark.parametrize("each_s", [0.25, 1.0, 7.0])
+def test_who_is_looked_at_often_brings_no_more_than_others(each_s: float) -> None:
+    """Exposure from the beginning to the end, each bin once, however many looks there were."""
+    often, once = Seen(), Seen()
+    looks = [each_s * number for number in range(int(60 / each_s) + 1)]
+    bins = sum(often.running(since, age) for since, age in pairwise(looks))
+    assert bins == once.running(0, looks[-1])
+    assert often.exposures == once.exposures
+    often.ended(looks[-1], 61, flat)
+    assert sum(often.exposures) == pytest.approx(math.log(60.5 / 0.5), rel=0.01)
+
+
+def test_a_clock_that_goes_back_brings_nothing() -> None:
+    seen = Seen()
+    assert seen.running(60, 20) == 0
+    assert not any(seen.exposures)
 
 
 def test_an_end_is_one_whatever_stretch_it_is_spread_over() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Final, cast
@@ -118,7 +119,7 @@ def crash_means_queued() -> AbstractContextManager[Any]:
     async def open_(self: MemoryLedger) -> None:
         for record in await self.select({State.ARMED}):
             await self.apply(Change(job_id=record.id, move=Move.NOT_STARTED, at=0.0))
-            self._moves[record.id].pop()
+            self._moves[record.id] = self._moves[record.id][:-1]
 
     return patch.object(MemoryLedger, "open", open_)
 
@@ -213,7 +214,7 @@ def name_of_another() -> AbstractContextManager[Any]:
 
     def init(self: MemoryLedger) -> None:
         real(self)
-        self._by_operation = _Names()
+        self._by_operation = defaultdict(_Names)
 
     return _all(
         patch.object(Submitter, "_unless_taken", unless_taken), patch.object(MemoryLedger, "__init__", init)

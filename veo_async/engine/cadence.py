@@ -19,40 +19,43 @@ FIRST_LOOKS_S = 10.0
 """Until a few waiting times are known, no gap is longer than what published polling loops sleep."""
 KNOWN_AFTER = 5.0
 """Operations seen to end, by decayed weight, after which the curve is trusted by itself."""
-REDRAW_SHARE, REMEMBERED_LOOKS = 0.1, 800.0
-"""Share of new answers after which the curve is drawn anew, and how many answers that is a share of at most.
-Drawing it costs a millisecond."""
+END_BINS = 20
+"""An end is as much news as so many bins that were left."""
+REDRAW_SHARE, REMEMBERED = 0.1, 10_000.0
+"""Share of news after which the curve is drawn anew, and of how much at most: in bins that operations were
+seen to leave, a hundred or so each. Drawing it costs a millisecond."""
 
 
 class Course:
     """When operations of one profile are checked, and what was learned of them."""
 
-    __slots__ = ("_curve", "_looks", "_new_looks", "_policy", "_seen")
+    __slots__ = ("_curve", "_known", "_news", "_policy", "_seen")
 
     def __init__(self, policy: PollPolicy) -> None:
         self._policy = policy
         self._seen = Seen()
         self._curve: Curve | None = None
-        self._looks = 0.0
-        self._new_looks = 0
+        self._known = 0.0
+        self._news = 0
 
     def next_gap(self, age: float) -> float:
         """Return the seconds until the next check of an operation that is `age` seconds old."""
-        gap = self.curve.gap(age)
-        if self.ends < KNOWN_AFTER:
+        gap, policy = self.curve.gap(age), self._policy
+        if self._seen.total < KNOWN_AFTER:
             # Less than half a second is all one to the curve: an emulator that is expected to be quicker is.
-            gap = min(FIRST_LOOKS_S, gap, max(self._policy.expected, age))
-        return min(self._policy.max_interval, max(self._policy.min_interval, gap))
+            gap = min(FIRST_LOOKS_S, gap, max(policy.expected, age))
+        return min(policy.max_interval, max(policy.min_interval, gap))
 
     def running(self, since: float, age: float) -> None:
         """Take into account that an operation ran from the age `since` to `age`."""
-        self._seen.running(since, age)
-        self._note()
+        bins = self._seen.running(since, age)
+        if bins:
+            self._note(bins)
 
     def ended(self, since: float, age: float) -> None:
         """Take into account that an operation ran at the age `since`, and at `age` no more."""
         self._seen.ended(since, age, self.curve.hazard)
-        self._note()
+        self._note(END_BINS)
 
     def undetected(self, running_at: float, since: float, age: float) -> float:
         """Return the expected seconds from `since` to `age` in which an operation was over, not yet seen."""
@@ -87,13 +90,13 @@ class Course:
     def restore(self, learned: Learned) -> None:
         """Take over what an earlier process learned."""
         self._seen.restore(learned.ends, learned.bins)
-        self._looks, self._curve = REMEMBERED_LOOKS, None
+        self._known, self._curve = REMEMBERED, None
 
-    def _note(self) -> None:
-        self._looks += 1 - self._looks / REMEMBERED_LOOKS
-        self._new_looks += 1
-        if self._new_looks >= REDRAW_SHARE * self._looks:
-            self._curve, self._new_looks = None, 0
+    def _note(self, bins: int) -> None:
+        self._known += bins * (1 - self._known / REMEMBERED)
+        self._news += bins
+        if self._news >= REDRAW_SHARE * self._known:
+            self._curve, self._news = None, 0
 
 
 class Cadence:

@@ -88,8 +88,9 @@ class Curve:
 
     def gap(self, age: float) -> float:
         """Return the seconds from a check at `age` to the next one; infinite where none is worth it."""
-        due = _at_age(self._checks, age) + 1
-        return _age_at(self._checks, due) - age if due < self._checks[-1] else math.inf
+        checks = self._checks
+        due = _at_age(checks, age) + 1
+        return _between(checks, AGES, due) - age if due < checks[-1] else math.inf
 
     def undetected(self, running_at: float, since: float, age: float) -> float:
         """Return the expected seconds, from the age `since` to `age`, in which an operation was over already.
@@ -108,7 +109,7 @@ class Curve:
         beyond = wanted - self._integral[-1]
         if beyond >= 0:
             return max(AGES[-1], running_at) * math.exp(beyond / STRAGGLING)
-        return max(running_at, _age_at(self._integral, wanted))
+        return max(running_at, _between(self._integral, AGES, wanted))
 
 
 def curve_of(seen: Seen, policy: PollPolicy) -> Curve:
@@ -160,16 +161,15 @@ def _at_age(table: Sequence[float], age: float) -> float:
     """Return the table's value at an age, by linear interpolation; 0 at the age 0, the last beyond."""
     if age <= AGES[0]:
         return table[0] * max(0.0, age) / AGES[0]
-    if age >= AGES[-1]:
-        return table[-1]
-    bin_ = int(place_of(age))
-    start, stop = AGES[bin_], AGES[bin_ + 1]
-    return table[bin_] + (table[bin_ + 1] - table[bin_]) * (age - start) / (stop - start)
+    return table[-1] if age >= AGES[-1] else _between(AGES, table, age)
 
 
-def _age_at(table: Sequence[float], value: float) -> float:
-    """Return the age at which a rising table has a value that is less than its last."""
-    stop = bisect_right(table, value)
+def _between(steps: Sequence[float], table: Sequence[float], value: float) -> float:
+    """Return what a table has where rising steps have a value, by linear interpolation.
+
+    It is not less than the first step, and less than the last.
+    """
+    stop = bisect_right(steps, value)
     start = stop - 1
-    share = (value - table[start]) / (table[stop] - table[start])
-    return AGES[start] + (AGES[stop] - AGES[start]) * share
+    share = (value - steps[start]) / (steps[stop] - steps[start])
+    return table[start] + (table[stop] - table[start]) * share

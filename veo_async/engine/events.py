@@ -133,6 +133,8 @@ class OperationOpened:
     """Seconds since it was accepted, as far as is known."""
     restored: bool = False
     """True when it comes from the ledger or from elsewhere: first checks of many such are spread out."""
+    following: int = 0
+    """How many more such ones come in later turns, none of them older: they are spread out together."""
     priority: Priority = "normal"
     """Who is checked first where there is no room for all."""
 

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Final
 
-from veo_async.answers import Finished, Listed, Lost, NotSent, RefusalKind, Refused, Running, Unreadable
-from veo_async.engine.events import Action, CheckEnded, CheckList, ListEnded, OperationKey, OperationParent
-from veo_async.engine.watches import WatchList
+from veo_async.answers import Finished, Listed, Lost, NotSent, Refused, Running, Unreadable
+from veo_async.engine.events import Action, CheckList, ListEnded, OperationKey, OperationParent
+from veo_async.engine.retries import NO_LISTS_STATUSES, has_no_lists, holds_for_all
+from veo_async.engine.watches import Watch, WatchList
 
-__all__ = ["Listings"]
+__all__ = ["Listings", "is_never"]
 
 PROBE_FROM: Final = 8
 """Operations of one parent that wait before a list is tried."""
@@ -32,14 +34,10 @@ JOIN_S: Final = 1.0
 REST_S, LONGEST_REST_S = 15.0, 600.0
 """How long lists rest after one that failed or answered little, twice as long each time in a row."""
 
-_NEVER: Final = frozenset(
-    {RefusalKind.NOT_FOUND, RefusalKind.UNSUPPORTED, RefusalKind.INVALID, RefusalKind.REDIRECT}
-)
-_NEVER_STATUSES: Final = frozenset({400, 403, 404, 405, 501})
-_LANE: Final = frozenset(
-    {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA, RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
-)
+_FORBIDDEN: Final = 403
 _FAILURES: Final = range(400, 600)
+_TELLING: Final = (Running, Finished)
+"""What a list says of an operation that is as good as the answer to a check of its own."""
 
 
 class Listing:
@@ -47,10 +45,10 @@ class Listing:
 
     def __init__(self, parent: OperationParent) -> None:
         self.parent = parent
-        self.members: set[OperationKey] = set()
-        """Operations that lists may answer; those that ended are cleared away at the next pass."""
-        self.due: set[OperationKey] = set()
-        """Operations whose check waits for the pass."""
+        self.members: dict[str, Watch] = {}
+        """Operations that lists may answer, by name; those that ended are cleared away at the next pass."""
+        self.due: dict[str, OperationKey] = {}
+        """Operations whose check waits for the pass, by name."""
         self.is_asking = False
         """A page is under way."""
         self.next_at: float = math.inf
@@ -61,7 +59,7 @@ class Listing:
 
     def begin(self) -> None:
         """Make ready for a pass."""
-        self.unseen: set[OperationKey] = set()
+        self.unseen: set[str] = set()
         self.token: str | None = None
         self.pages = 0
         self.answered = 0
@@ -101,8 +99,9 @@ class Listings:
     def opened(self, key: OperationKey) -> None:
         """Note that an operation is under watch."""
         parent = OperationParent(key.provider, self._parent_of(key.name))
-        if parent not in self._useless:
-            self._by_parent.setdefault(parent, Listing(parent)).members.add(key)
+        watch = self._watches.find(key)
+        if parent not in self._useless and watch is not None:
+            self._by_parent.setdefault(parent, Listing(parent)).members[key.name] = watch
 
     def next_at(self) -> float:
         """Return when the next page is to be asked for; infinite when none is."""
@@ -111,6 +110,7 @@ class Listings:
     def take(self, room: int, now: float) -> list[CheckList]:
         """Return the pages to ask for now, at most `room`."""
         due = [listing for listing in self._by_parent.values() if listing.next_at <= now]
+        due.sort(key=attrgetter("next_at"))  # else, where the rate is short, one parent has all of it
         return [page for listing in due[:room] if (page := self._ask(listing)) is not None]
 
     def alone(self, keys: Iterable[OperationKey], now: float) -> Iterator[OperationKey]:
@@ -121,7 +121,7 @@ class Listings:
             if listing is None or key in self._alone or not self._is_in_use(listing, now):
                 yield key
             else:
-                listing.due.add(key)
+                listing.due[key.name] = key
 
     def returned(self, parent: OperationParent, now: float) -> bool:
         """Take back a page that was not asked for after all; False for one that nobody waits for."""
@@ -142,10 +142,10 @@ class Listings:
         listing.is_asking = False
         answer = event.answer
         if isinstance(answer, Listed):
-            return self._on_page(listing, answer, event.sent_at, now)
+            return self._on_page(listing, answer, now)
         if is_never(answer):
             self._give_up(listing, now)
-        elif is_for_the_lane(answer):
+        elif _is_for_the_lane(answer):
             listing.next_at = now  # the lane says when
         else:
             self._release(listing, now)
@@ -165,7 +165,8 @@ class Listings:
 
     def _ask(self, listing: Listing) -> CheckList | None:
         if not listing.pages:
-            listing.members = {key for key in listing.members if key in self._watches}
+            members = listing.members.items()
+            listing.members = {name: watch for name, watch in members if not watch.is_over}
             self._alone = {key for key in self._alone if key in self._watches}
             listing.unseen = set(listing.members)
         listing.next_at = math.inf
@@ -174,25 +175,25 @@ class Listings:
         listing.is_asking = True
         return CheckList(listing.parent, listing.token)
 
-    def _on_page(self, listing: Listing, page: Listed, sent_at: float | None, now: float) -> list[Action]:
+    def _on_page(self, listing: Listing, page: Listed, now: float) -> list[Action]:
         listing.pages += 1
+        members, due, watches = listing.members, listing.due, self._watches
         answered, actions = 0, list[Action]()
         for name, answer in page.answers.items():
-            key = OperationKey(listing.parent.provider, name)
-            if key not in listing.members or key not in self._watches:
+            watch = members.get(name)
+            if watch is None or watch.is_over:
                 continue  # somebody else's, or over: nobody's news
-            listing.unseen.discard(key)
-            if not isinstance(answer, Running | Finished):
-                self._ask_alone(listing, key, now)
+            listing.unseen.discard(name)
+            if not isinstance(answer, _TELLING):
+                self._ask_alone(listing, watch.key, now)
                 continue
             answered += 1
-            if self._watches.is_checking(key) and key not in listing.due:
+            if name in due:
+                watches.answered(due.pop(name))
+            elif watches.is_checking(watch.key):
                 continue  # its own check is under way
-            if key in listing.due:
-                listing.due.discard(key)
-                self._watches.answered(key)
-            actions += self._watches.judge(CheckEnded(key, answer, sent_at), now)
-            listing.worth += self._watches.worth(key, now)
+            actions += watches.judge(watch, answer, now)
+            listing.worth += watch.worth
         listing.answered += answered
         listing.token = page.next_page_token
         if listing.token is not None and answered >= WORTH and self._is_more_wanted(listing):
@@ -207,7 +208,7 @@ class Listings:
         return bool(listing.due) or len(listing.unseen) >= STRAGGLERS * usual
 
     def _end_pass(self, listing: Listing, now: float) -> None:
-        for key in tuple(listing.due):
+        for key in tuple(listing.due.values()):
             self._ask_alone(listing, key, now)
         if listing.answered < WORTH * listing.pages:
             listing.rest(now)
@@ -217,17 +218,16 @@ class Listings:
 
     def _ask_alone(self, listing: Listing, key: OperationKey, now: float) -> None:
         """Let an operation be asked for alone from now on: lists miss it, or tell half of it."""
-        listing.members.discard(key)
+        listing.members.pop(key.name, None)
         self._alone.add(key)
-        if key in listing.due:
-            listing.due.discard(key)
+        if listing.due.pop(key.name, None) is not None:
             self._watches.answered(key)
         if not self._watches.is_checking(key):
             self._watches.check_again(key, now)
 
     def _release(self, listing: Listing, now: float) -> None:
         """End a pass that failed: what waited for it is asked for alone this time."""
-        for key in listing.due:
+        for key in listing.due.values():
             self._watches.answered(key)
             self._watches.check_again(key, now)
         listing.due.clear()
@@ -240,16 +240,16 @@ class Listings:
 
 
 def is_never(answer: Listed | Refused | Unreadable | NotSent | Lost) -> bool:
-    """Return whether a list will not be had later either: there is none, or it is none that can be read."""
+    """Return whether a list will not be had later either: there is none, or none that this key may read."""
+    if has_no_lists(answer):
+        return True
     if isinstance(answer, Refused):
-        return answer.kind in _NEVER or answer.status in _NEVER_STATUSES
+        return answer.status == _FORBIDDEN or answer.status in NO_LISTS_STATUSES
     if isinstance(answer, Unreadable):
-        return not answer.throttled and (answer.status in _NEVER_STATUSES or answer.status not in _FAILURES)
+        return not answer.throttled and (answer.status == _FORBIDDEN or answer.status not in _FAILURES)
     return False
 
 
-def is_for_the_lane(answer: Refused | Unreadable | NotSent | Lost) -> bool:
+def _is_for_the_lane(answer: Refused | Unreadable | NotSent | Lost) -> bool:
     """Return whether an answer is about the quota, the key or the connection, and says nothing of lists."""
-    if isinstance(answer, Refused):
-        return answer.kind in _LANE
-    return isinstance(answer, NotSent) or (isinstance(answer, Unreadable) and answer.throttled)
+    return isinstance(answer, NotSent) or holds_for_all(answer)

@@ -18,12 +18,15 @@ from veo_async.models import Rejected, Unknown
 from veo_async.options import RetryPolicy
 
 __all__ = [
+    "NO_LISTS_STATUSES",
     "RULES",
     "SERVER_ERROR_RESUBMITS",
     "CheckStep",
     "Rule",
     "Silence",
     "ceilings",
+    "has_no_lists",
+    "holds_for_all",
     "rejection",
     "rule_for",
     "submit_move",
@@ -124,6 +127,28 @@ def _kind_of(answer: Refused | Unreadable | Lost | NotSent) -> RefusalKind | Sil
             return Silence.LOST
         case NotSent(permanent=permanent):
             return Silence.CERTIFICATE if permanent else Silence.UNSENT
+
+
+_FOR_ALL: Final = frozenset({_K.RATE_LIMIT, _K.QUOTA, _K.AUTHENTICATION, _K.BALANCE})
+
+
+def holds_for_all(answer: object) -> bool:
+    """Return whether an answer asks that nothing of its quota be sent for now."""
+    if isinstance(answer, Refused):
+        return answer.kind in _FOR_ALL
+    return isinstance(answer, Unreadable) and answer.throttled
+
+
+_NO_LISTS: Final = frozenset({_K.NOT_FOUND, _K.UNSUPPORTED, _K.INVALID, _K.REDIRECT})
+NO_LISTS_STATUSES: Final = frozenset({400, 404, 405, 501})
+"""What a list that is not there is answered with, whatever the body."""
+
+
+def has_no_lists(answer: object) -> bool:
+    """Return whether the answer to a list request says that there are no lists, now or later."""
+    if isinstance(answer, Refused):
+        return answer.kind in _NO_LISTS
+    return isinstance(answer, Unreadable) and answer.status in NO_LISTS_STATUSES
 
 
 def submit_move(answer: SubmitAnswer | Lost, policy: RetryPolicy, attempts: int = 1) -> Move:

@@ -42,7 +42,8 @@ class RetryBudget:
 
     def succeeded(self, whose: Hashable) -> None:
         """Give back what the retries of one have cost; a success at the first try brings one token."""
-        self.tokens = min(TOKENS, self.tokens + self._paid.pop(whose, 1))
+        if self._paid or self.tokens < TOKENS:  # as good as never, and asked for with each answer
+            self.tokens = min(TOKENS, self.tokens + self._paid.pop(whose, 1))
 
     def forget(self, whose: Hashable) -> None:
         """Keep what the retries of one have cost: it is over without a success."""

@@ -287,11 +287,11 @@ class PollScheduler:
             return ()
         is_news = _end(self._checks, event, now)
         lifted = self._checks.reached() if is_news else ()
-        return [
-            *lifted,
-            *self._judge_check(event, now, is_news=is_news),
-            *self._watches.judge(event, now),
-        ]
+        actions = [*lifted, *self._judge_check(event, now, is_news=is_news)]
+        watch = self._watches.find(event.key)
+        if watch is not None:  # else it is late, about what nobody waits for, and no news
+            actions += self._watches.judge(watch, event.answer, now)
+        return actions
 
     def _judge_check(self, event: CheckEnded | ListEnded, now: float, *, is_news: bool) -> Sequence[Action]:
         match event.answer:

@@ -9,6 +9,7 @@ missing from the picture. (The piecewise exponential model for censored data.)
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -16,7 +17,7 @@ from attrs import frozen
 
 from veo_async.engine.events import Profile
 
-__all__ = ["AGES", "BINS", "WIDTH", "Learned", "Seen", "place_of"]
+__all__ = ["AGES", "BINS", "WIDTH", "Learned", "Seen", "bin_of", "place_of"]
 
 WIDTH: Final = 0.05
 """Width of a bin of ages on the logarithmic scale: half the spread of the most regular provider."""
@@ -39,6 +40,11 @@ def place_of(age: float) -> float:
     if age <= YOUNGEST_S:
         return 0.0
     return min((math.log(age) - _LOG_YOUNGEST) / WIDTH, BINS - 2 * LEAST_STRETCH)
+
+
+def bin_of(age: float) -> int:
+    """Return the bin that an age is in; beyond the first or last, that one."""
+    return bisect_right(AGES, age, 1, BINS) - 1
 
 
 @frozen(kw_only=True)
@@ -65,14 +71,15 @@ class Seen:
         self.total: float = 0.0
         """Operations that ended, by decayed weight."""
 
-    def running(self, since: float, age: float) -> None:
-        """Take into account that an operation ran from the age `since` to `age`."""
-        start = place_of(since)
-        stop = max(place_of(age), start)  # a clock may go back
-        place = int(start)
-        while place < stop:
-            self._add(place, min(place + 1, stop) - max(place, start), 0.0)
-            place += 1
+    def running(self, since: float, age: float) -> int:
+        """Take into account that an operation ran from the age `since` to `age`; return the bins it left.
+
+        A bin counts when it is left, and then whole: who is looked at often brings no more news than others.
+        """
+        start, stop = bin_of(since), bin_of(age)
+        for place in range(start, stop):
+            self._add(place, 1.0, 0.0)
+        return max(0, stop - start)  # a clock may go back
 
     def ended(self, since: float, age: float, hazard: Callable[[int], float]) -> None:
         """Take into account that an operation ran at `since` and had ended by `age`.
@@ -83,6 +90,7 @@ class Seen:
         stop = max(place_of(age), start + LEAST_STRETCH)
         stretches: list[tuple[int, float, float]] = []
         alive, place = 1.0, int(start)
+        self._add(place, start - place, 0.0)  # it did not leave that bin, and ran through a part of it
         while place < stop:
             stretch = min(place + 1, stop) - max(place, start)
             ends = -math.expm1(-hazard(place) * stretch * WIDTH)

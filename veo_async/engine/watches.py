@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from random import Random
 from typing import ClassVar, Final
 
@@ -25,7 +26,6 @@ from veo_async.engine.cadence import Cadence, Course
 from veo_async.engine.due_line import DueLine
 from veo_async.engine.events import (
     Action,
-    CheckEnded,
     Decision,
     OperationKey,
     OperationOpened,
@@ -38,7 +38,7 @@ from veo_async.engine.retry_budget import THROTTLED, TRANSIENT, RetryBudget
 from veo_async.models import Eta, Expired, Filtered, Priority, Succeeded
 from veo_async.options import PollPolicy, RetryPolicy
 
-__all__ = ["TICK_S", "WatchList"]
+__all__ = ["TICK_S", "Watch", "WatchList"]
 
 TICK_S = 0.25
 """Due times are rounded up to this grid, so that many share one turn (measured: 227 against 733 µs)."""
@@ -50,6 +50,9 @@ EMPTY_GAPS_S = (15.0, 20.0, 25.0)
 """Done with nothing in it is asked again after these gaps before it counts as failed."""
 TELL_AFTER: Final = {CheckStep.TELL: 3, CheckStep.TELL_LATE: 10}
 STALLED_GAP_S = 300.0
+WORN = 0.5
+"""Of a gap. An operation that a list shows to run before so much of its gap is over keeps the check that it
+has: lists come more often than the checks that they save, and gaps take long to work out."""
 SLEPT_S = 30.0
 """A deadline that is looked at so late fell into a time in which the machine or the loop stood still."""
 TELLING_GAPS = 1.5
@@ -79,15 +82,38 @@ class Watch:
     """When it ran for certain: when it was accepted, or at the last check that found it so."""
     waits_from: float
     """Since when a wait for its end could be ours: as above, or since it was taken up."""
-    stall_at: float
+    stall_at: float = math.inf
     priority: Priority = "normal"
     due_at: float = math.inf
+    gap_ticks: int = 0
+    """Ticks from a look to `due_at`, where the cadence said when that is; 0 where something else did."""
     stalled: bool = False
     trouble: Trouble | None = None
     told: bool = False
     """Somebody said that it may have ended, and no check was made since."""
-    hastened: bool = False
-    """It may have ended during the check that is under way, whose answer may be from before."""
+    is_over: bool = False
+    """Nobody waits for it any more."""
+
+    @property
+    def worth(self) -> float:
+        """What a look at it is worth: 1/gap²."""
+        return 1 / (TICK_S * self.gap_ticks) ** 2 if self.gap_ticks else 0.0
+
+
+@define(eq=False, weakref_slot=False)
+class Spread:
+    """Instants for the first checks of many: evenly over a stretch, each anywhere within its share."""
+
+    starts_at: float
+    width: float
+    count: int
+    given: int = 0
+
+    def next(self, within: float) -> float:
+        """Return the next one, `within` (0 to 1) saying where in its share."""
+        share = min(1.0, (self.given + within) / self.count)
+        self.given += 1
+        return self.starts_at + self.width * share
 
 
 class WatchList:
@@ -100,11 +126,15 @@ class WatchList:
         self._retry = retry
         self._random = random
         self._watches: dict[OperationKey, Watch] = {}
-        self._due = Agenda(self._due_at)
+        self._due: Agenda[Watch] = Agenda(_due_at)
         self._line = DueLine(self._undetected)
         self._lined_up_at = -math.inf
-        self._deadlines = Agenda(self._stall_at)
+        self._deadlines: Agenda[Watch] = Agenda(_stall_at)
+        self._spread: Spread | None = None
+        """Of restored operations, where more of them follow."""
         self._checking: set[OperationKey] = set()
+        self._hastened: set[OperationKey] = set()
+        """Those that may have ended during the check that is under way, whose answer may be from before."""
         self._stalled = 0
 
     def __len__(self) -> int:
@@ -112,6 +142,10 @@ class WatchList:
 
     def __contains__(self, key: OperationKey) -> bool:
         return key in self._watches
+
+    def find(self, key: OperationKey) -> Watch | None:
+        """Return an operation's watch; None when nobody waits for it."""
+        return self._watches.get(key)
 
     @property
     def running(self) -> int:
@@ -122,23 +156,30 @@ class WatchList:
         """Watch an operation; one that is watched already stays as it is."""
         if event.key not in self._watches:
             watch = self._add(event, now)
-            self._schedule_within(watch, watch.course.next_gap(event.age), now)
+            self._schedule_regular(watch, now)
 
     def open_restored(self, events: Sequence[OperationOpened], rate: float, now: float) -> None:
         """Watch operations of an earlier process or of somebody else: oldest first, spread out, no herd."""
         news = {event.key: event for event in events if event.key not in self._watches}
-        width = min(self._policy.max_interval, 2 * len(news) / rate)
-        for position, event in enumerate(sorted(news.values(), key=lambda event: -event.age)):
-            share = (position + self._random.random()) / len(news)
-            self._schedule(self._add(event, now), now + width * share)
+        following = min(event.following for event in events)
+        if self._spread is None:
+            count = len(news) + following
+            self._spread = Spread(now, min(self._policy.max_interval, 2 * count / rate), count)
+        for event in sorted(news.values(), key=lambda event: -event.age):
+            self._schedule(self._add(event, now), self._spread.next(self._random.random()))
+        if not following:
+            self._spread = None
 
     def drop(self, key: OperationKey) -> None:
         """Watch an operation no longer; what the agendas say of it is passed over when it comes up."""
         self._budget.forget(key)
         self._line.discard(key)
         watch = self._watches.pop(key, None)
-        if watch is not None and watch.stalled:
-            self._stalled -= 1
+        if watch is not None:
+            self._hastened.discard(key)
+            self._stalled -= watch.stalled
+            watch.is_over, watch.gap_ticks = True, 0
+            watch.due_at = watch.stall_at = math.inf
 
     def due_at(self) -> float:
         """Return when the next check is due; infinite when none is."""
@@ -147,12 +188,11 @@ class WatchList:
     def take(self, count: int, now: float) -> tuple[OperationKey, ...]:
         """Take up to `count` due operations to be checked now, the longest expected undetected wait first."""
         while (due_at := self._due.first()) <= now:
-            key = self._due.pop()
-            watch = self._watches[key]
-            if key in self._checking:  # opened anew during a check, whose answer serves as well
+            watch = self._due.pop()
+            if watch.key in self._checking:  # opened anew during a check, whose answer serves as well
                 watch.due_at = math.inf
             else:
-                self._line.add(key, watch.priority, due_at, min(due_at, watch.waits_from))
+                self._line.add(watch.key, watch.priority, due_at, min(due_at, watch.waits_from))
         self._lined_up_at = now
         taken = self._line.take(count, now)
         for key in taken:
@@ -178,7 +218,7 @@ class WatchList:
         """
         actions: list[Action] = []
         while (stall_at := self._deadlines.first()) <= now:
-            watch = self._watches[self._deadlines.pop()]
+            watch = self._deadlines.pop()
             if now - stall_at > SLEPT_S:
                 self._set_deadline(watch, now + TELLING_GAPS * self._policy.max_interval)
             else:
@@ -188,11 +228,6 @@ class WatchList:
     def is_checking(self, key: OperationKey) -> bool:
         """Return whether a check of an operation is under way."""
         return key in self._checking
-
-    def worth(self, key: OperationKey, now: float) -> float:
-        """Return what a look at an operation is worth: 1/gap², gap being the time until its next check."""
-        watch = self._watches.get(key)
-        return 0.0 if watch is None else max(TICK_S, watch.due_at - now) ** -2
 
     def answered(self, key: OperationKey) -> bool:
         """End a check; False for a doubled or foreign answer, which is no news."""
@@ -217,47 +252,43 @@ class WatchList:
         if watch is None:
             return False
         if key in self._checking:
-            watch.hastened = True
+            self._hastened.add(key)
         elif watch.trouble is None and not watch.told:
             self._see_running(watch, now)  # as far as is known: an end that is told is about now
             watch.told = True
             self._schedule(watch, min(watch.due_at, now))
         return True
 
-    def judge(self, event: CheckEnded, now: float) -> Sequence[Action]:
-        """Act on the answer to a check; a late one, about what nobody waits for, is no news."""
-        watch = self._watches.get(event.key)
-        if watch is None:
-            return ()
-        answer = event.answer
-        if isinstance(answer, Refused | Unreadable):
-            return self._on_odd(watch, answer, now)
-        if isinstance(answer, Lost | NotSent):
-            return self._on_trouble(watch, answer, now)
-        self._budget.succeeded(watch.key)
+    def judge(self, watch: Watch, answer: CheckAnswer | NotSent | Lost, now: float) -> Sequence[Action]:
+        """Act on what is said of an operation."""
         return self._ON[type(answer)](self, watch, answer, now)
 
     # ── what an answer means ────────────────────────────────────────────────────────────────────────────
 
     def _on_running(self, watch: Watch, _: CheckAnswer, now: float) -> Sequence[Action]:
+        self._budget.succeeded(watch.key)
         watch.trouble = None
         watch.told = False
         self._see_running(watch, now)
-        age = now - watch.opened_at
-        overdue = not watch.stalled and age >= self._policy.deadline  # it was when it was opened
-        actions = self._stall(watch, now) if overdue else ()
-        if not watch.stalled and watch.stall_at > watch.opened_at + self._policy.deadline:
-            self._set_deadline(watch, watch.opened_at + self._policy.deadline)  # seen now, it has its own
-        hastened, watch.hastened = watch.hastened, False
-        if hastened:
+        has_waited = watch.stall_at > watch.opened_at + self._policy.deadline + TICK_S
+        actions = self._own_deadline(watch, now) if has_waited and not watch.stalled else ()
+        if self._hastened and watch.key in self._hastened:
+            self._hastened.discard(watch.key)
             self._schedule(watch, now)
-        elif watch.stalled:
-            self._schedule(watch, now + self._gap(watch, watch.course.next_gap(age)))
-        else:
-            self._schedule_within(watch, watch.course.next_gap(age), now)
+        elif not watch.gap_ticks or not now + WORN * TICK_S * watch.gap_ticks < watch.due_at < math.inf:
+            self._schedule_regular(watch, now)
         return actions
 
+    def _own_deadline(self, watch: Watch, now: float) -> Sequence[Action]:
+        """Let a deadline that waited for the operation to be seen count from the acceptance on."""
+        stall_at = watch.opened_at + self._policy.deadline
+        if now >= stall_at:
+            return self._stall(watch, now)
+        self._set_deadline(watch, stall_at)
+        return ()
+
     def _on_finished(self, watch: Watch, answer: Finished, now: float) -> Sequence[Action]:
+        self._budget.succeeded(watch.key)
         unseen = now - watch.seen_running_at
         if (
             watch.learns
@@ -269,6 +300,7 @@ class WatchList:
         return self._resolve(watch, answer.outcome, unseen / 2 if was_watched else None)
 
     def _on_empty(self, watch: Watch, answer: Empty, now: float) -> Sequence[Action]:
+        self._budget.succeeded(watch.key)
         times = self._count(watch, Empty).times
         if times > len(EMPTY_GAPS_S):
             return self._resolve(watch, answer.outcome)
@@ -276,19 +308,13 @@ class WatchList:
         return ()
 
     def _on_missing(self, watch: Watch, answer: Missing, now: float) -> Sequence[Action]:
+        self._budget.succeeded(watch.key)
         if now - watch.opened_at < NEW_S:
             return self._retry_later(watch, now, cost=0)
         if self._count(watch, Missing).times >= MISSING_TIMES:
             return self._resolve(watch, Expired(message=answer.message))
         self._schedule(watch, now + MISSING_GAP_S)
         return ()
-
-    _ON: ClassVar[dict[type, Callable[..., Sequence[Action]]]] = {
-        Running: _on_running,
-        Finished: _on_finished,
-        Empty: _on_empty,
-        Missing: _on_missing,
-    }
 
     def _on_trouble(self, watch: Watch, answer: Lost | NotSent, now: float) -> Sequence[Action]:
         # For what never left the lane has paid, once for all: its next request is one probe.
@@ -311,6 +337,17 @@ class WatchList:
             return ()
         trouble.times = 0
         return (Tell(watch.key, answer),)
+
+    _ON: ClassVar[dict[type, Callable[..., Sequence[Action]]]] = {
+        Running: _on_running,
+        Finished: _on_finished,
+        Empty: _on_empty,
+        Missing: _on_missing,
+        Lost: _on_trouble,
+        NotSent: _on_trouble,
+        Refused: _on_odd,
+        Unreadable: _on_odd,
+    }
 
     def _count(self, watch: Watch, kind: object) -> Trouble:
         """Count an answer of this kind; one of another kind in between begins the row anew."""
@@ -340,7 +377,7 @@ class WatchList:
     # ── bookkeeping ─────────────────────────────────────────────────────────────────────────────────────
 
     def _add(self, event: OperationOpened, now: float) -> Watch:
-        opened_at = now - event.age
+        opened_at = now - event.age if event.age else now
         # What was done in the meantime is not known before a check: only then, or after a whole deadline in
         # which there was none, is it said to be stalled.
         unseen = event.restored or event.age >= self._policy.deadline
@@ -353,11 +390,10 @@ class WatchList:
             learns=not event.restored,
             seen_running_at=opened_at,
             waits_from=now,
-            stall_at=stall_at,
             priority=event.priority,
         )
         self._watches[event.key] = watch
-        self._deadlines.add(stall_at, event.key)
+        self._set_deadline(watch, stall_at)
         return watch
 
     def _see_running(self, watch: Watch, now: float) -> None:
@@ -384,30 +420,32 @@ class WatchList:
         return [Stall(watch.key)]
 
     def _set_deadline(self, watch: Watch, stall_at: float) -> None:
-        watch.stall_at = stall_at
-        self._deadlines.add(stall_at, watch.key)
+        watch.stall_at = self._deadlines.add(_on_grid(stall_at), watch)
 
     def _resolve(self, watch: Watch, outcome: Decision, lag: float | None = None) -> Sequence[Action]:
         self.drop(watch.key)
         return (Resolve(watch.key, outcome, lag),)
 
-    def _schedule_within(self, watch: Watch, gap: float, now: float) -> None:
-        """Schedule a regular check; the grid makes no gap longer than the longest."""
-        self._schedule(watch, now + gap)
-        if watch.due_at > max(now + self._policy.max_interval, now + TICK_S):
-            self._schedule(watch, watch.due_at - TICK_S)
+    def _schedule_regular(self, watch: Watch, now: float) -> None:
+        """Schedule the next check by the cadence; the grid makes no gap longer than the longest."""
+        gap = watch.course.next_gap(now - watch.opened_at)
+        due_at = _on_grid(now + self._gap(watch, gap))
+        if not watch.stalled and due_at > now + max(TICK_S, self._policy.max_interval):
+            due_at -= TICK_S
+        watch.gap_ticks = max(1, round((due_at - now) / TICK_S))
+        watch.due_at = self._due.add(due_at, watch)
 
     def _schedule(self, watch: Watch, due_at: float) -> None:
-        watch.due_at = math.ceil(due_at / TICK_S) * TICK_S
-        self._due.add(watch.due_at, watch.key)
+        watch.gap_ticks = 0
+        watch.due_at = self._due.add(_on_grid(due_at), watch)
 
     def _gap(self, watch: Watch, gap: float) -> float:
         return max(gap, STALLED_GAP_S) if watch.stalled else gap
 
-    def _due_at(self, key: OperationKey) -> float:
-        watch = self._watches.get(key)
-        return math.inf if watch is None else watch.due_at
 
-    def _stall_at(self, key: OperationKey) -> float:
-        watch = self._watches.get(key)
-        return math.inf if watch is None else watch.stall_at
+_due_at = attrgetter("due_at")
+_stall_at = attrgetter("stall_at")
+
+
+def _on_grid(instant: float) -> float:
+    return math.ceil(instant / TICK_S) * TICK_S
