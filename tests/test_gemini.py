@@ -399,7 +399,7 @@ def test_missing(body: bytes) -> None:
 
 def test_a_page_of_a_list() -> None:
     """By model, with a size, never asking for partial success."""
-    url = f"{STATUS}/v1beta/models/{MODEL}/operations?pageSize=200"
+    url = f"{STATUS}/v1beta/models/{MODEL}/operations?pageSize=1000"
     assert dialect.list_page(MODEL, None).url == url
     assert dialect.list_page(MODEL, "a+b/c=&d").url == f"{url}&pageToken=a%2Bb%2Fc%3D%26d"
     assert dialect.list_page(MODEL, None).method == "GET"
@@ -433,6 +433,31 @@ def test_reading_a_list() -> None:
     assert kinds == {"a": Running, "b": Finished, "c": Empty}
     assert set(listed.answers) == {f"models/{MODEL}/operations/{name}" for name in "abc"}
     assert listed.next_page_token == "next"
+
+
+def test_what_has_ended_and_nobody_waits_for_is_left_out() -> None:
+    """What runs is read whoever waits for it: that costs less than to ask."""
+    ended = {"done": True, "response": {"videos": [{"uri": "https://h/v"}]}}
+    names = [{"name": f"operations/{name}"} for name in "abc"]
+    page = {"operations": [{**names[0], **ended}, {**names[1], **ended}, names[2]]}
+    asked: list[str] = []
+
+    def wanted(name: str) -> bool:
+        asked.append(name)
+        return name.endswith("/b")
+
+    listed = dialect.read_list(response(page), MODEL, wanted)
+    assert isinstance(listed, Listed)
+    assert list(listed.answers) == [f"models/{MODEL}/operations/{name}" for name in "bc"]
+    assert asked == [f"models/{MODEL}/operations/{name}" for name in "ab"]
+
+
+def test_a_whole_page_of_signed_links_is_not_too_long() -> None:
+    """A thousand operations with four links of 800 bytes each."""
+    videos = [{"uri": f"https://h/{'x' * 800}"}] * 4
+    entry = {"name": f"models/{MODEL}/operations/{'x' * 40}", "done": True, "response": {"videos": videos}}
+    page = json.dumps({"operations": [entry] * 1000}).encode()
+    assert len(page) <= dialect.list_page(MODEL, None).max_bytes
 
 
 def test_the_last_page() -> None:

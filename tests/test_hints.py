@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from veo_async.dialects.hints import answered_at, per_day, retry_after
@@ -15,6 +17,8 @@ NOON = "Tue, 06 Oct 2026 12:00:00 GMT"
         ("0", 0.0),
         ("34", 34.0),
         (" 34\t", 34.0),
+        ("\u00a034", None),
+        ("X34X", None),
         ("1.5", 1.5),
         ("1000000000", 1e9),
         ("9" * 400, 1e9),
@@ -42,6 +46,9 @@ def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
         ("Tuesday, 06-Oct-26 12:01:30 GMT", NOON, 90.0),
         ("Wed, 07 Oct 2026 12:00:00 GMT", NOON, 86400.0),
         (NOON, NOON, 0.0),
+        (f"\t{NOON} ", NOON, 0.0),
+        (f"\u00a0{NOON}", NOON, None),
+        (NOON, f"X{NOON}", None),
         ("Tue, 06 Oct 2026 11:59:59 GMT", NOON, None),
         ("Tue, 06 Oct 2026 12:01:30 GMT", "", None),
         ("Tue, 06 Oct 2026 12:01:30 GMT", "yesterday", None),
@@ -148,3 +155,15 @@ def test_when_an_answer_was_given() -> None:
     assert answered_at({"date": NOON}) == 1_791_288_000.0
     assert answered_at({}) is None
     assert answered_at({"date": "noon"}) is None
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of the process cannot be set here")
+def test_a_date_means_the_same_in_whichever_zone_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is UTC's."""
+    try:
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", "Asia/Tokyo")
+            time.tzset()
+            assert answered_at({"date": NOON}) == 1_791_288_000.0
+    finally:
+        time.tzset()

@@ -309,11 +309,17 @@ def test_words_of_several_reasons_do_not_run_together() -> None:
     """A support code is looked for in each."""
     held = filtered({"raiMediaFilteredReasons": ["Support codes: 17301594", "61493863"]})
     assert held.categories == ("child", "violence")
+    assert filtered({"raiMediaFilteredReasons": ["held back", "not charged"]}).billed == "no"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("AAA=AAAA", "it goes on after its padding"), ("A===", "is not base64"), ("!", "is not base64")],
+    [
+        ("AAA=AAAA", "it goes on after its padding"),
+        ("A=AA", "it goes on after its padding"),
+        ("A===", "is not base64"),
+        ("!", "is not base64"),
+    ],
 )
 def test_odd_base64_is_named(text: str, message: str) -> None:
     """With where it stands."""

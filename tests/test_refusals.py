@@ -242,6 +242,8 @@ def test_messages_are_fit_to_be_shown() -> None:
         ("", None),
         (None, None),
         ("٣", None),
+        ("9" * 9, 999_999_999),
+        ("9" * 10, None),
         ("9" * 5000, None),
     ],
 )
@@ -353,6 +355,14 @@ def test_an_error_under_200_has_its_own_number(code: int, kind: RefusalKind | No
     error = ErrorBody(message="no", code=code)
     refused = refusals.refusal(error, answer(200, {}), {})
     assert (None if refused is None else refused.kind) == kind
+
+
+@pytest.mark.parametrize("code", [0, 99, 100, 200, 302, 600])
+def test_an_error_under_400_whose_number_is_no_failures_is_the_requests(code: int) -> None:
+    """The status of the answer holds."""
+    refused = refusals.refusal(ErrorBody(message="no", code=code), answer(400, {}), {})
+    assert refused is not None
+    assert refused.kind is K.INVALID
 
 
 def test_a_model_that_is_not_found_may_be_retired() -> None:

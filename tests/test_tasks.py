@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.surfaces import TASK, answer
-from veo_async.answers import Empty, Finished, RefusalKind, Refused, Running, Unreadable
+from veo_async.answers import Empty, Finished, Missing, RefusalKind, Refused, Running, Unreadable
 from veo_async.dialects.dialect import Dialect
 from veo_async.dialects.tasks import fraction
 from veo_async.dialects.unified import UnifiedDialect
@@ -116,3 +116,30 @@ def test_a_refused_check_is_what_it_was() -> None:
     refused = dialect.read_check(answer({"error": {"message": "no", "code": 401}}, status=401), TASK, None)
     assert isinstance(refused, Refused)
     assert refused.kind is RefusalKind.AUTHENTICATION
+
+
+@pytest.mark.parametrize(("status", "gone"), [(404, False), (410, True)])
+def test_a_missing_task_is_told_in_the_services_words(status: int, gone: bool) -> None:
+    """Where it has any."""
+    words = answer({"error": {"message": "no such task", "code": status}}, status=status)
+    assert dialect.read_check(words, TASK, None) == Missing(message="no such task", gone=gone)
+    page = answer(b"<html>", status=status)
+    assert dialect.read_check(page, TASK, None) == Missing(message="", gone=gone)
+
+
+def test_an_answer_about_another_task_is_none() -> None:
+    """Both are named, the foreign one cut."""
+    other = dialect.read_check(answer({"id": "x" * 300, "status": "queued"}), TASK, None)
+    assert isinstance(other, Unreadable)
+    assert (other.path, other.status) == ("$.id", 200)
+    words, cut, rest = other.message.partition("xx")
+    assert (words, cut) == ("the answer is about '", "xx")
+    assert rest.endswith(f"', not {TASK!r}")
+    assert len(other.message) == len(f"the answer is about '', not {TASK!r}") + 120
+
+
+def test_a_page_of_operations_that_nobody_can_ask_for_is_unreadable() -> None:
+    """The answer is told of, and its status."""
+    page = dialect.read_list(answer({"data": []}, status=404), "veo3.1")
+    assert isinstance(page, Unreadable)
+    assert (page.message, page.status) == ("this surface has no list of operations", 404)

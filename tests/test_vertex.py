@@ -254,6 +254,7 @@ def test_videos_inside_the_answer() -> None:
         answer = read(text)
         assert isinstance(answer, Unreadable)
         assert answer.path == "$.response.videos[0].bytesBase64Encoded"
+        assert answer.message == f"{answer.path} is not base64"
 
 
 def test_there_is_no_list() -> None:

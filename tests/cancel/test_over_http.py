@@ -105,7 +105,7 @@ def test_an_interrupted_save_leaves_a_whole_file_or_none(
                 check_file(await veo.files(job.id), target)
                 await job.save(target, overwrite=True)
                 check_file(await veo.files(job.id), target)
-            assert point > 3
+            assert point > 2  # until the answer begins, and while the file is written
 
     with no_leaks():
         asyncio.run(main())

@@ -12,6 +12,7 @@ import pytest
 from attrs import define, field
 
 from tests.engine.world import crowded
+from veo_async.engine.pacing import Pacer
 from veo_async.options import Rate
 from veo_async.session.fetching import PacedFetcher
 from veo_async.transport import LostFailure, NotSentFailure
@@ -126,3 +127,25 @@ async def test_whoever_is_cancelled_takes_no_place_with_him() -> None:
     await asyncio.wait({first, second})
     assert await status(fetcher) == 200
     assert 10 <= server.asked[1] - server.asked[0] < 11
+
+
+async def test_those_that_wait_are_not_all_woken_by_each_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 downloads at 10 a second: each looks a few times at most for its turn."""
+    server = Server()
+    fetcher = paced(server, Rate(10, per=1))
+    looks = 0
+    room = Pacer.room
+
+    def counted(pacer: Pacer, now: float) -> int:
+        nonlocal looks
+        looks += 1
+        return room(pacer, now)
+
+    async def fetch() -> None:
+        async with fetcher.fetch(VIDEO):
+            pass
+
+    monkeypatch.setattr(Pacer, "room", counted)
+    await asyncio.gather(*(fetch() for _ in range(40)))
+    assert crowded(server.asked, Rate(10, per=1)) == []
+    assert looks <= 3 * 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from attrs import frozen
@@ -84,8 +84,17 @@ class Dialect(Protocol):
         """Encode a request for a page of the operations of `model`; only where `can_list`."""
         ...
 
-    def read_list(self, response: Response, model: str) -> Listed | Refused | Unreadable:
-        """Decode a page of operations."""
+    def read_list(
+        self, response: Response, model: str, wanted: Callable[[str], bool] | None = None
+    ) -> Listed | Refused | Unreadable:
+        """Decode a page of operations.
+
+        Args:
+            response: The answer.
+            model: Whose operations were asked for.
+            wanted: Says whether somebody waits for an operation, by its full name: one that has ended and
+                that nobody waits for may be left out. None: none is.
+        """
         ...
 
     def operation_name(self, given: str, model: str | None) -> str:

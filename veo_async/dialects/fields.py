@@ -94,11 +94,11 @@ def _items(parent: JsonObject, key: str, path: str) -> list[object]:
 
 def objects(parent: JsonObject, key: str, path: str) -> list[JsonObject]:
     """Return the objects of the list `parent[key]`; an absent list is an empty one."""
-    found: list[JsonObject] = []
-    for index, item in enumerate(_items(parent, key, path)):
-        if not is_object(item):
-            raise _wrong(f"{path}.{key}[{index}]", "an object", item)
-        found.append(item)
+    items = _items(parent, key, path)
+    found = [item for item in items if is_object(item)]
+    if len(found) < len(items):
+        index, item = next((index, item) for index, item in enumerate(items) if not is_object(item))
+        raise _wrong(f"{path}.{key}[{index}]", "an object", item)
     return found
 
 

@@ -6,7 +6,7 @@ Submit `POST /v1/videos`, status `GET /v1/videos/{id}`, bytes `GET /v1/videos/{i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -79,7 +79,12 @@ class OpenAIVideosDialect(OpenAIStyleDialect):
         url = f"{self.url(self.status_base_url, 'list')}?limit={PAGE_SIZE}{after}"
         return Request(method="GET", url=url, headers=READ_HEADERS)
 
-    def read_list(self, response: Response, model: str) -> Listed | Refused | Unreadable:  # noqa: ARG002
+    def read_list(
+        self,
+        response: Response,
+        model: str,  # noqa: ARG002
+        wanted: Callable[[str], bool] | None = None,  # noqa: ARG002
+    ) -> Listed | Refused | Unreadable:
         """Decode a page of videos; one that cannot be read is left out, so it is asked for alone."""
         body = self.body_of(response)
         if isinstance(body, Refused | Unreadable):

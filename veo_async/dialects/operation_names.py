@@ -6,6 +6,7 @@ Gateways answer `operations/{id}` (seed 001); ours are always full, since the st
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from veo_async.dialects.checks import ID, is_id, is_model_name
@@ -13,6 +14,9 @@ from veo_async.dialects.excerpts import excerpt
 from veo_async.errors import InvalidRequestError, ProtocolError
 
 __all__ = ["full_name", "given_name", "parts", "same"]
+
+NAMES_KEPT: Final = 4096
+"""Names that are read once, however many lists they come in."""
 
 # Seeds 001 and 003 write operations/{id}; Google's answers have the model in front.
 _NAME: Final = re.compile(rf"(?:models/(?P<model>[^\s/].{{0,199}}?)/)?operations/(?P<id>{ID.pattern})")
@@ -37,6 +41,7 @@ def parts(operation: str) -> tuple[str, str]:
     return found["model"], found["id"]
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def full_name(name: str | None, model: str) -> str:
     """Return the full name of the operation that an answer names, `model` being what it was submitted to.
 

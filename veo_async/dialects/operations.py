@@ -33,6 +33,7 @@ _LISTS: Final = ("generatedSamples", "generatedVideos", "generated_videos", "vid
 _URIS: Final = ("uri", "gcsUri")
 _INLINE: Final = ("encodedVideo", "bytesBase64Encoded")
 _TYPES: Final = ("mimeType", "encoding")
+_TELLING: Final = frozenset({"done", "error", "response"})
 _RUNNING: Final = Running()
 _CHUNK: Final = 4 * 64 * 1024
 """Characters decoded at once: decoding holds the interpreter's lock, in a thread just the same."""
@@ -59,11 +60,13 @@ def read_operation(
     Raises:
         ProtocolError: a member is of another type than documented; `path` names it.
     """
+    if _TELLING.isdisjoint(body):
+        return _RUNNING  # what most are told
     done = fields.boolean(body, "done", path)
     response = fields.sub_object(body, "response", path)
     error = _error(body, path)
     if not done and error is None and response is None:
-        return _RUNNING  # what most checks are told
+        return _RUNNING
     if done or (done is None and error is not None):  # an error code is final, also where `done` was left out
         return _ended(error, response, body, path, parts)
     beside = [key for key, value in (("error", error), ("response", response)) if value is not None]

@@ -266,7 +266,12 @@ class TaskDialect(ABC):
         """
         raise InvalidRequestError("this surface has no list of operations: check them one by one")
 
-    def read_list(self, response: Response, model: str) -> Listed | Refused | Unreadable:  # noqa: ARG002
+    def read_list(
+        self,
+        response: Response,
+        model: str,  # noqa: ARG002
+        wanted: Callable[[str], bool] | None = None,  # noqa: ARG002
+    ) -> Listed | Refused | Unreadable:
         """Return that a list is nothing known here."""
         return refusals.unreadable(response, "this surface has no list of operations")
 

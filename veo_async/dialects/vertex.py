@@ -143,7 +143,12 @@ class VertexDialect:
         """
         raise NotImplementedError("Vertex AI lists no operations of models")
 
-    def read_list(self, response: Response, model: str) -> Listed | Refused | Unreadable:
+    def read_list(
+        self,
+        response: Response,
+        model: str,
+        wanted: Callable[[str], bool] | None = None,  # noqa: ARG002
+    ) -> Listed | Refused | Unreadable:
         """Return that no list was asked for."""
         return refusals.unreadable(response, f"Vertex AI lists no operations of {model}")
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import anyio
-import anyio.to_thread
 import backoff
 
 from veo_async.download.body import VideoBody, file_problem
 from veo_async.download.digests import announced_digests
-from veo_async.download.files import PartFile, StoredFile
+from veo_async.download.files import PartFile, StoredFile, refuse_existing
 from veo_async.download.hops import Fetcher, opened
 from veo_async.download.policy import TRIES, DownloadPolicy, Hitch, problem
 from veo_async.errors import DownloadError
@@ -24,7 +23,8 @@ from veo_async.wire import Request
 __all__ = ["Keep", "save_bytes", "save_video", "stream_video"]
 
 _BATCH_BYTES = 1 << 20
-"""Written at once: a thread costs less than a hundredth of that, and the loop never waits for the disk."""
+"""Written at once: a thread costs less than a hundredth of that, and the loop never waits for the disk. A
+video no longer than that crosses to a thread once, for all there is to do with its file."""
 _BATCH_CHUNKS = 1024
 
 _Arguments = TypeVarTuple("_Arguments")
@@ -136,11 +136,11 @@ async def save_bytes(
     Raises:
         DownloadError: `reason` says which check was not passed.
     """
+    refuse_existing(target, overwrite=overwrite)
     part = PartFile(target, overwrite=overwrite)
     try:
-        await _in_thread(part.refuse_existing)
         await _in_thread(_copy, source, part)
-        return await keep(partial(_in_thread, part.publish))
+        return await _kept(part, (), keep)
     finally:
         await _discard(part)
 
@@ -154,33 +154,33 @@ async def _save_once(
     overwrite: bool,
     keep: Keep,
 ) -> StoredFile:
-    await _in_thread(PartFile(target, overwrite=overwrite).refuse_existing)
+    refuse_existing(target, overwrite=overwrite)
     async with opened(fetcher, candidates, policy) as body:
-        part = PartFile(target, overwrite=overwrite, digests=announced_digests(body.headers))
+        digests = announced_digests(body.headers)
+        part = PartFile(target, overwrite=overwrite, length=body.length, digests=digests)
         try:
-            await _in_thread(part.open, body.length)
-            await _fill(part, body)
-            return await _published(part, keep)
+            rest = await _fill(part, body)
+            return await _published(part, rest, keep)
         finally:
             await _discard(part)
 
 
-async def _fill(part: PartFile, body: VideoBody) -> None:
+async def _fill(part: PartFile, body: VideoBody) -> Sequence[bytes]:
+    """Write what comes in batches; return the last one, unwritten."""
     batch: list[bytes] = []
     size = 0
     async for chunk in body:
-        batch.append(chunk)
-        size += len(chunk)
-        if size >= _BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
+        if size + len(chunk) > _BATCH_BYTES or len(batch) == _BATCH_CHUNKS:
             await _in_thread(part.write, batch)
             batch, size = [], 0
-    if batch:
-        await _in_thread(part.write, batch)
+        batch.append(chunk)
+        size += len(chunk)
+    return batch
 
 
-async def _published(part: PartFile, keep: Keep) -> StoredFile:
+async def _published(part: PartFile, rest: Sequence[bytes], keep: Keep) -> StoredFile:
     try:
-        return await keep(partial(_in_thread, part.publish))
+        return await _kept(part, rest, keep)
     except DownloadError as error:
         if error.reason != "corrupt":
             raise
@@ -188,10 +188,17 @@ async def _published(part: PartFile, keep: Keep) -> StoredFile:
     raise hitch
 
 
+async def _kept(part: PartFile, rest: Sequence[bytes], keep: Keep) -> StoredFile:
+    async def publish() -> StoredFile:
+        return await _in_thread(part.publish, rest)
+
+    return await keep(publish)
+
+
 def _copy(source: bytes | Path, part: PartFile) -> None:
     walker = Mp4Walker()
     with source.open("rb") if isinstance(source, Path) else BytesIO(source) as stream:
-        part.open(stream.seek(0, 2))
+        part.length = stream.seek(0, 2)
         stream.seek(0)
         while piece := stream.read(_BATCH_BYTES):
             walker.feed(piece)
@@ -202,9 +209,12 @@ def _copy(source: bytes | Path, part: PartFile) -> None:
 
 
 async def _in_thread(step: Callable[[*_Arguments], _Given], *arguments: *_Arguments) -> _Given:
-    """Run a step on the disk in a thread; what the system refuses becomes a `DownloadError`."""
+    """Run a step on the disk in a thread; what the system refuses becomes a `DownloadError`.
+
+    In the loop's own threads, since anyio's take up to three times the CPU for each step.
+    """
     try:
-        return await anyio.to_thread.run_sync(step, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(None, step, *arguments)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise problem("failed", f"The video cannot be stored: {reason}.")
@@ -213,5 +223,6 @@ async def _in_thread(step: Callable[[*_Arguments], _Given], *arguments: *_Argume
 async def _discard(part: PartFile) -> None:
     # At once unless a thread is at work on it: nothing to wait for is nothing to be cancelled in.
     if not part.discard(wait=False):
+        discarding = asyncio.get_running_loop().run_in_executor(None, part.discard)
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(part.discard)
+            await asyncio.shield(discarding)

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from veo_async.download.policy import problem
 
-__all__ = ["PartFile", "StoredFile", "file_name"]
+__all__ = ["PartFile", "StoredFile", "file_name", "refuse_existing"]
 
 _SPARE_BYTES: Final = 64 << 20
 """What a download leaves free on the disk."""
@@ -25,6 +25,7 @@ _MAX_SLUG: Final = 80
 _CREATE: Final = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
+_HAS_WRITEV: Final = hasattr(os, "writev")
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _HAS_DIR_FD: Final = os.open in os.supports_dir_fd
 
@@ -54,6 +55,16 @@ def file_name(operation: str, index: int = 0) -> str:
     return f"{name}.mp4" if index == 0 else f"{name}-{index}.mp4"
 
 
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Refuse before anything is fetched.
+
+    Raises:
+        DownloadError: With `reason` "exists".
+    """
+    if not overwrite and os.path.lexists(target):
+        raise problem("exists", f"{target} exists; give another name, or overwrite=True.")
+
+
 class PartFile:
     """A file under another name until it is whole; discarded unless it is published.
 
@@ -61,9 +72,18 @@ class PartFile:
     takes no further step: nothing is written to a closed file, nothing is left behind.
     """
 
-    def __init__(self, target: Path, *, overwrite: bool, digests: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        target: Path,
+        *,
+        overwrite: bool,
+        length: int | None = None,
+        digests: Mapping[str, bytes] | None = None,
+    ) -> None:
         self._target = target
         self._overwrite = overwrite
+        self.length: int | None = length
+        """How long it will be, where that is known: so much room the disk must have."""
         self._expected = dict(digests or {})
         self._hashes = {
             name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", *self._expected}
@@ -76,55 +96,21 @@ class PartFile:
         self._discarded = False
         self._size = 0
 
-    def refuse_existing(self) -> None:
-        """Refuse before anything is fetched.
-
-        Raises:
-            DownloadError: With `reason` "exists".
-        """
-        if not self._overwrite and os.path.lexists(self._target):
-            raise problem("exists", f"{self._target} exists; give another name, or overwrite=True.")
-
-    def open(self, length: int | None) -> None:
-        """Create the file, with room for `length` bytes."""
-        with self._lock:
-            self._check_open()
-            folder = self._target.parent
-            folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(folder).free
-            if free < (length or 0) + _SPARE_BYTES:
-                raise problem(
-                    "failed", f"{folder} has {free} bytes left, too few for {length or 'this'} bytes."
-                )
-            if _HAS_DIR_FD:
-                self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            self._file = os.open(self._at(self._name), _CREATE, 0o600, dir_fd=self._folder)
-            self._is_there = True
-
     def write(self, chunks: Sequence[bytes]) -> None:
-        """Append `chunks`."""
+        """Append `chunks`; the first ones create the file."""
         with self._lock:
-            self._check_open()
-            assert self._file is not None
-            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            for digest in self._hashes.values():
-                digest.update(data)
-            self._size += len(data)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
+            self._append(chunks)
 
-    def publish(self) -> StoredFile:
-        """Give the file its name, durably.
+    def publish(self, rest: Sequence[bytes] = ()) -> StoredFile:
+        """Append `rest` and give the file its name, durably: of a short video, all there is to do.
 
         Raises:
             DownloadError: The name was taken meanwhile, or the content is not what its server says it is.
         """
         with self._lock:
-            self._check_open()
-            assert self._file is not None
+            file = self._append(rest)
             self._check_digests()
-            os.fsync(self._file)
+            os.fsync(file)
             self._close_file()
             self._rename()
             if self._folder is not None:
@@ -145,6 +131,32 @@ class PartFile:
                 self._folder = None
             self._lock.release()
         return True
+
+    def _append(self, chunks: Sequence[bytes]) -> int:
+        """Append `chunks` and return the file's descriptor."""
+        self._check_open()
+        file = self._create() if self._file is None else self._file
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            for digest in self._hashes.values():
+                digest.update(chunk)
+        self._size += size
+        _write_all(file, chunks, size)
+        return file
+
+    def _create(self) -> int:
+        folder = self._target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < (self.length or 0) + _SPARE_BYTES:
+            wanted = self.length or "this"
+            raise problem("failed", f"{folder} has {free} bytes left, too few for {wanted} bytes.")
+        if _HAS_DIR_FD:
+            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._file = os.open(self._at(self._name), _CREATE, 0o600, dir_fd=self._folder)
+        self._is_there = True
+        return self._file
 
     def _at(self, name: str) -> str:
         return name if self._folder is not None else str(self._target.parent / name)
@@ -204,3 +216,12 @@ class PartFile:
             dst_dir_fd=self._folder,
         )
         self._is_there = False
+
+
+def _write_all(file: int, chunks: Sequence[bytes], size: int) -> None:
+    """Write `chunks`, of `size` bytes together, without joining them where the system can."""
+    written = os.writev(file, chunks) if _HAS_WRITEV and chunks else 0
+    if written < size:
+        rest = memoryview(b"".join(chunks))[written:]
+        while rest:
+            rest = rest[os.write(file, rest) :]

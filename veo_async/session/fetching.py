@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class PacedFetcher:
         """Pace what `fetcher` does; hints count up to `max_hint` seconds."""
         self._fetcher = fetcher
         self._pacer = Pacer(rates, max_hint=max_hint)
+        self._line = asyncio.Lock()
         self._one_ended = asyncio.Event()
 
     @asynccontextmanager
@@ -40,25 +41,25 @@ class PacedFetcher:
             NotSentFailure, LostFailure: As the transport raises.
         """
         await self._turn()
-        async with AsyncExitStack() as stack:
-            try:
-                fetched = await stack.enter_async_context(self._fetcher.fetch(request))
-            except NotSentFailure:
-                self._end(None)
-                raise
-            except BaseException:
+        has_begun = False
+        try:
+            async with self._fetcher.fetch(request) as fetched:
+                has_begun = True
                 self._end(_now())
-                raise
-            self._end(_now())
-            await self._learn(fetched)
-            yield fetched
+                await self._learn(fetched)
+                yield fetched
+        except BaseException as failure:
+            if not has_begun:
+                self._end(None if isinstance(failure, NotSentFailure) else _now())
+            raise
 
     async def _turn(self) -> None:
-        while self._pacer.room(now := _now()) < 1:
-            self._one_ended.clear()
-            with anyio.move_on_after(self._pacer.free_at(now) - now):
-                await self._one_ended.wait()
-        self._pacer.take(1, now)
+        async with self._line:  # so that the end of a download wakes one of those that wait, not all of them
+            while self._pacer.room(now := _now()) < 1:
+                self._one_ended.clear()
+                with anyio.move_on_after(self._pacer.free_at(now) - now):
+                    await self._one_ended.wait()
+            self._pacer.take(1, now)
 
     def _end(self, sent_at: float | None) -> None:
         self._pacer.ended(sent_at)
