@@ -17,7 +17,7 @@ from rows_checks import against_genai
 from serving import fake_server
 
 VIDEOS, VIDEO_BYTES = 64, 8_000_000
-SUBMITS, IMAGE_BYTES = 5, 10_000_000
+SUBMITS, IMAGE_BYTES = 20, 10_000_000
 
 
 def curl(videos: int, size: int) -> Measures:
@@ -69,7 +69,9 @@ def with_image(setting: Setting) -> Sequence[Figure]:
     found = setting.compare("uploads", {"submits": SUBMITS, "size": IMAGE_BYTES})
     return [
         against_genai(found, "submit with a 10 MB image: CPU", 1 / 15),
-        against_genai(found, "submit with a 10 MB image: longest callback", 1 / 50, "longest_ms", "ms"),
+        against_genai(
+            found, "submit with a 10 MB image: CPU of the longest callback", 1 / 50, "longest_ms", "ms"
+        ),
     ]
 
 
@@ -86,9 +88,10 @@ def inside_answers(_: Setting) -> Sequence[Figure]:
             note=f"{found['before_mb']:.0f} MB before; {found['seconds']:.0f} s",
         ),
         Figure(
-            what=f"{what}: longest callback",
-            value=found["longest_ms"],
+            what=f"{what}: longest callback, by the CPU of all threads meanwhile",
+            value=found["longest_cpu_ms"],
             unit="ms",
             goal=Goal(most=GOAL_MS),
+            note=f"{found['longest_ms']:.1f} ms by the clock",
         ),
     ]

@@ -11,7 +11,8 @@ from veo_async.answers import Finished, RefusalKind, Refused, Running
 from veo_async.errors import ConfigurationError
 from veo_async.gateways import PRESETS, SHAPES, preset
 from veo_async.models import VideoRequest
-from veo_async.providers import NAMES, Provider
+from veo_async.providers import Provider
+from veo_async.providers.environment import NAMES
 
 KEY = "sk-0123456789abcdef"
 FULL = """

@@ -149,11 +149,35 @@ def loaded_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+NOT_ON_IMPORT = {
+    *("aiohttp", "yarl", "multidict", "cattrs", "anyio.abc", "backoff", "sqlite3", "tomllib", "email"),
+    *("concurrent.futures.process", "cyclopts", "rich", "av", "PIL"),
+    *("veo_async.codec", "veo_async.dialects", "veo_async.emulator", "veo_async.gateways"),
+    *("veo_async.ledger.memory", "veo_async.session.runtime", "veo_async.transport", "veo_async.webhooks"),
+}
+"""What costs time, and serves nobody before a provider or a session is made."""
+
+
 def test_importing_the_main_names_is_cheap() -> None:
-    """What talks to the network is loaded on first use, not on import."""
+    """What a session or a provider works with is loaded when one is made or opened, not on import."""
     loaded = loaded_after("from veo_async import VeoSession, VideoRequest, Provider")
     assert "veo_async.session" in loaded
-    assert loaded.isdisjoint({"aiohttp", "yarl", "cyclopts", "rich", "av", "PIL"})
+    assert loaded.isdisjoint(NOT_ON_IMPORT)
+
+
+def test_making_a_session_loads_no_client() -> None:
+    """aiohttp, with its tenth of a second, comes with `async with`; SQLite with a ledger on disk."""
+    provider = "Provider.gptproto(api_key='sk-1234567890')"
+    loaded = loaded_after(f"from veo_async import VeoSession, Provider\nVeoSession({provider})")
+    assert "veo_async.dialects" in loaded
+    assert loaded.isdisjoint({"aiohttp", "yarl", "multidict", "sqlite3"})
+
+
+def test_a_star_brings_every_public_name() -> None:
+    """Names that are loaded late are all there, and nothing else is."""
+    everything: dict[str, object] = {}
+    exec("from veo_async import *", everything)
+    assert set(everything) - {"__builtins__"} == set(dir(veo_async))
 
 
 def test_importing_the_package_loads_none_of_its_rooms() -> None:

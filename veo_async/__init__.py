@@ -54,23 +54,23 @@ if TYPE_CHECKING:
     from veo_async.options import RetryPolicy as RetryPolicy
     from veo_async.options import Timeouts as Timeouts
     from veo_async.providers import Provider as Provider
-    from veo_async.session import CheckAnswered as CheckAnswered
-    from veo_async.session import Dropped as Dropped
-    from veo_async.session import EventStream as EventStream
-    from veo_async.session import Item as Item
-    from veo_async.session import JobMoved as JobMoved
-    from veo_async.session import Lag as Lag
-    from veo_async.session import Lifted as Lifted
-    from veo_async.session import ListAnswered as ListAnswered
-    from veo_async.session import Paused as Paused
-    from veo_async.session import RateChanged as RateChanged
-    from veo_async.session import SessionEvent as SessionEvent
-    from veo_async.session import SessionReport as SessionReport
-    from veo_async.session import Standstill as Standstill
-    from veo_async.session import Statistics as Statistics
-    from veo_async.session import VeoSession as VeoSession
-    from veo_async.session import VideoStored as VideoStored
-    from veo_async.session import WaitingTime as WaitingTime
+    from veo_async.session.batching import Item as Item
+    from veo_async.session.events import CheckAnswered as CheckAnswered
+    from veo_async.session.events import Dropped as Dropped
+    from veo_async.session.events import JobMoved as JobMoved
+    from veo_async.session.events import Lifted as Lifted
+    from veo_async.session.events import ListAnswered as ListAnswered
+    from veo_async.session.events import Paused as Paused
+    from veo_async.session.events import RateChanged as RateChanged
+    from veo_async.session.events import SessionEvent as SessionEvent
+    from veo_async.session.events import VideoStored as VideoStored
+    from veo_async.session.feed import EventStream as EventStream
+    from veo_async.session.reports import Lag as Lag
+    from veo_async.session.reports import SessionReport as SessionReport
+    from veo_async.session.reports import Standstill as Standstill
+    from veo_async.session.reports import Statistics as Statistics
+    from veo_async.session.reports import WaitingTime as WaitingTime
+    from veo_async.session.session import VeoSession as VeoSession
 
 _HOMES = {
     "veo_async.dialects.dialect": ["Capabilities"],
@@ -118,25 +118,21 @@ _HOMES = {
     ],
     "veo_async.options": ["Limits", "PollPolicy", "Rate", "RetryPolicy", "Timeouts"],
     "veo_async.providers": ["Provider"],
-    "veo_async.session": [
+    "veo_async.session.batching": ["Item"],
+    "veo_async.session.events": [
         "CheckAnswered",
         "Dropped",
-        "EventStream",
-        "Item",
         "JobMoved",
-        "Lag",
         "Lifted",
         "ListAnswered",
         "Paused",
         "RateChanged",
         "SessionEvent",
-        "SessionReport",
-        "Standstill",
-        "Statistics",
-        "VeoSession",
         "VideoStored",
-        "WaitingTime",
     ],
+    "veo_async.session.feed": ["EventStream"],
+    "veo_async.session.reports": ["Lag", "SessionReport", "Standstill", "Statistics", "WaitingTime"],
+    "veo_async.session.session": ["VeoSession"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

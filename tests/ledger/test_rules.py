@@ -36,6 +36,21 @@ def test_a_crash_makes_an_armed_job_unknown() -> None:
     assert after.outcome.reason == "crashed"
 
 
+def test_bytes_are_let_go_when_they_cannot_be_sent_again() -> None:
+    """In memory a request may hold its media itself; of an accepted job only what it was is remembered."""
+    picture = Media(data=b"picture", size=7, mime_type="image/png")
+    request = VideoRequest("a boat", image=picture, reference_images=(picture, Media(uri="https://a/b")))
+    armed = job(state=State.ARMED, request=request)
+    assert moved(armed, crashed(armed, 7.5)).request is request
+    assert moved(armed, move(armed, Move.NOT_STARTED)).request is request
+    started = moved(armed, move(armed, Move.STARTED, name="operations/1")).request
+    emptied = Media(size=7, mime_type="image/png")
+    assert started == VideoRequest(
+        "a boat", image=emptied, reference_images=(emptied, Media(uri="https://a/b"))
+    )
+    assert moved(armed, move(armed, Move.DECLINED)).request == started
+
+
 def test_a_name_once_known_stays() -> None:
     record = job(state=State.RUNNING, operation="operations/1")
     with pytest.raises(LedgerError) as caught:

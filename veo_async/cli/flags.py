@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 
 from veo_async.cli.rows import Form
 from veo_async.models import Priority
-from veo_async.providers import NAMES
+from veo_async.providers.environment import NAMES
 
 __all__ = [
     "AuditFlags",

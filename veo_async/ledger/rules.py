@@ -10,7 +10,7 @@ from attrs import evolve
 from veo_async.engine.lifecycle import FINAL, IllegalTransitionError, Move, State, advance, move_for
 from veo_async.errors import InvalidRequestError, LedgerError
 from veo_async.ledger.records import Change, JobRecord
-from veo_async.models import JobId, Media, Succeeded, Unknown, Video
+from veo_async.models import JobId, Media, Succeeded, Unknown, Video, VideoRequest
 
 __all__ = ["crashed", "moved", "name_taken", "needed", "no_such_job", "pruned", "replacing", "same_job"]
 
@@ -32,7 +32,7 @@ def moved(record: JobRecord, change: Change) -> JobRecord:
     return JobRecord(
         id=record.id,
         state=state,
-        request=record.request,
+        request=record.request if state in _MAY_BE_SENT else _without_bytes(record.request),
         digest=record.digest,
         # A withdrawn job gives its key back: asked for again, the request is a new job.
         idempotency_key=None if change.move is Move.TAKEN_BACK else record.idempotency_key,
@@ -52,6 +52,28 @@ def moved(record: JobRecord, change: Change) -> JobRecord:
         replaces=None if change.move is Move.TAKEN_BACK else record.replaces,
         adopted=change.adopted or record.adopted,
     )
+
+
+def _without_bytes(request: VideoRequest | None) -> VideoRequest | None:
+    """Return the request without media that it holds itself: they are large, and not sent again."""
+    if request is None or not any(media.data for media in _media(request)):
+        return request
+    return evolve(
+        request,
+        image=_emptied(request.image),
+        last_frame=_emptied(request.last_frame),
+        video=_emptied(request.video),
+        reference_images=tuple(evolve(media, data=None) for media in request.reference_images),
+    )
+
+
+def _emptied(media: Media | None) -> Media | None:
+    return None if media is None else evolve(media, data=None)
+
+
+def _media(request: VideoRequest) -> list[Media]:
+    single = (request.image, request.last_frame, request.video)
+    return [media for media in (*single, *request.reference_images) if media is not None]
 
 
 def _name(record: JobRecord, change: Change) -> str | None:
@@ -78,13 +100,12 @@ def crashed(record: JobRecord, at: float) -> Change:
 
 def needed(record: JobRecord) -> frozenset[str]:
     """Return the digests of the content that a job needs kept: media until it is accepted, inline videos."""
-    given: list[Media | Video | None] = []
+    given: list[Media | Video] = []
     if record.request is not None and record.state in _MAY_BE_SENT:
-        request = record.request
-        given += (request.image, request.last_frame, request.video, *request.reference_images)
+        given += _media(record.request)
     if isinstance(record.outcome, Succeeded):
         given += record.outcome.result.videos
-    return frozenset([item.sha256 for item in given if item is not None and item.sha256 is not None])
+    return frozenset([item.sha256 for item in given if item.sha256 is not None])
 
 
 def replacing(record: JobRecord, old: JobRecord | None) -> JobRecord:

@@ -5,7 +5,6 @@ The environment is read by `Provider.from_env` and `Provider.from_file`, and now
 
 from veo_async.origins import origin_of
 from veo_async.providers.arguments import Upload
-from veo_async.providers.environment import NAMES
 from veo_async.providers.provider import Provider
 
-__all__ = ["NAMES", "Provider", "Upload", "origin_of"]
+__all__ = ["Provider", "Upload", "origin_of"]

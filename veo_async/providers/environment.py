@@ -9,7 +9,6 @@ from typing import Final, Self
 from attrs import field, frozen
 
 from veo_async.credentials import Secret
-from veo_async.dialects.vertex_names import Place
 from veo_async.errors import ConfigurationError
 from veo_async.gateways import PRESETS, preset
 
@@ -72,10 +71,10 @@ class Environment:
             raise ConfigurationError(f"no key for {name}: name its variable in key_variables")
         return Secret(self._first(variables, f"no key for {name}"))
 
-    def place(self) -> Place:
+    def place(self) -> tuple[str, str]:
         """Return the project and the location on Google Cloud."""
         project = self._first(_PROJECTS, "Vertex AI needs a project")
-        return Place(project, self._first(_LOCATIONS, "Vertex AI needs a location"))
+        return project, self._first(_LOCATIONS, "Vertex AI needs a location")
 
     def _first(self, variables: tuple[str, ...], lack: str) -> str:
         found = self.get(*variables)

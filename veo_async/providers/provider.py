@@ -11,18 +11,16 @@ from attrs import evolve, field, frozen
 
 from veo_async import catalog
 from veo_async.credentials import Credential, KeySource, sealed
-from veo_async.dialects.dialect import Capabilities, Dialect
-from veo_async.dialects.vertex_names import Place
-from veo_async.gateways import preset, read_gateway
 from veo_async.models import Problem, VideoRequest
 from veo_async.options import Limits
 from veo_async.origins import host_of, is_loopback, origin_of
 from veo_async.providers.arguments import Shared, Upload, check_ssl
-from veo_async.providers.constructors import at_gateway, at_vertex
-from veo_async.providers.environment import VERTEX, Environment, variables_of
+from veo_async.providers.constructors import at_file, at_preset, at_vertex
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from veo_async.dialects.dialect import Capabilities, Dialect
 
 __all__ = ["Provider"]
 
@@ -131,12 +129,9 @@ class Provider:
         """
         api_key = sealed(api_key)
         shared = Shared(download_hosts, rewrite_uri, upload, proxy, ssl, trust_env, limits)
-        gateway = evolve(
-            preset("gemini"),
-            name=name,
-            options={"version": version, "duration_as_string": duration_as_string, "can_list": can_list},
-        )
-        return at_gateway(cls, gateway, api_key, base_url, status_base_url, shared)
+        switches = {"version": version, "duration_as_string": duration_as_string, "can_list": can_list}
+        own = {"name": name, "options": switches}
+        return at_preset(cls, "gemini", own, api_key, base_url, status_base_url, shared)
 
     @classmethod
     def gptproto(
@@ -166,8 +161,8 @@ class Provider:
         api_key = sealed(api_key)
         shared = Shared(download_hosts, rewrite_uri, upload, proxy, ssl, trust_env, limits)
         switches = {"duration_as_string": duration_as_string, "can_list": can_list}
-        gateway = evolve(preset("gptproto"), options=switches)
-        return at_gateway(cls, gateway, api_key, base_url, status_base_url, shared)
+        own = {"options": switches}
+        return at_preset(cls, "gptproto", own, api_key, base_url, status_base_url, shared)
 
     @classmethod
     def vertex(
@@ -211,7 +206,7 @@ class Provider:
         """
         token = None if token is None else sealed(token)
         shared = Shared(download_hosts, rewrite_uri, upload, proxy, ssl, trust_env, limits)
-        place = Place(project, location)
+        place = (project, location)
         return at_vertex(cls, place, token, base_url, status_base_url, name, version, shared)
 
     @classmethod
@@ -243,8 +238,8 @@ class Provider:
         """
         api_key = sealed(api_key)
         shared = Shared(download_hosts, rewrite_uri, upload, proxy, ssl, trust_env, limits)
-        gateway = evolve(preset("gptproto-v3"), key_prefix="Bearer " if bearer else "")
-        return at_gateway(cls, gateway, api_key, base_url, status_base_url, shared)
+        own = {"key_prefix": "Bearer " if bearer else ""}
+        return at_preset(cls, "gptproto-v3", own, api_key, base_url, status_base_url, shared)
 
     @classmethod
     def unified(
@@ -272,8 +267,7 @@ class Provider:
         """
         api_key = sealed(api_key)
         shared = Shared(download_hosts, rewrite_uri, upload, proxy, ssl, trust_env, limits)
-        gateway = evolve(preset("unified"), name=name)
-        return at_gateway(cls, gateway, api_key, base_url, status_base_url, shared)
+        return at_preset(cls, "unified", {"name": name}, api_key, base_url, status_base_url, shared)
 
     @classmethod
     def openai_videos(
@@ -314,8 +308,8 @@ class Provider:
             "reference_as_object": reference_as_object,
             "can_list": can_list,
         }
-        gateway = evolve(preset("openai-videos"), name=name, options=switches)
-        return at_gateway(cls, gateway, api_key, base_url, status_base_url, shared)
+        own = {"name": name, "options": switches}
+        return at_preset(cls, "openai-videos", own, api_key, base_url, status_base_url, shared)
 
     @classmethod
     def from_file(
@@ -347,14 +341,12 @@ class Provider:
                 is no key, naming the variable to set.
         """
         api_key = None if api_key is None else sealed(api_key)
+        from veo_async.providers.environment import Environment  # brings all dialects, as the constructors do
+
         env = Environment.of(environ)
         del environ  # it shows what it holds
-        gateway = read_gateway(Path(path))
-        if api_key is None:
-            # VEO_API_KEY does not count here: it may be another service's.
-            api_key = env.key(gateway.name, gateway.key_variables)
         shared = Shared((), rewrite_uri, upload, proxy, ssl, trust_env, limits)
-        return at_gateway(cls, gateway, api_key, base_url, status_base_url, shared)
+        return at_file(cls, Path(path), env, api_key, base_url, status_base_url, shared)
 
     @classmethod
     def from_env(
@@ -378,6 +370,8 @@ class Provider:
         Raises:
             ConfigurationError: no such provider, or no key for it; says which variable to set.
         """
+        from veo_async.providers.environment import VERTEX, Environment, variables_of  # as in from_file
+
         env = Environment.of(environ)
         del environ  # it shows what it holds
         given = provider or env.get("VEO_PROVIDER")
@@ -389,7 +383,7 @@ class Provider:
             token = env.token() if given else None
             return at_vertex(cls, env.place(), token, base_url, status_base_url, name, "v1", shared)
         key = env.key(name, ("VEO_API_KEY", *variables_of(name)))
-        return at_gateway(cls, preset(name), key, base_url, status_base_url, shared)
+        return at_preset(cls, name, {}, key, base_url, status_base_url, shared)
 
     def model_name(self, model: str | None) -> str:
         """Return this service's own name for an alias; None: the default; any other name passes."""
@@ -415,8 +409,9 @@ class Provider:
 
         Two ports of this machine count as one: a service started anew on loopback may get another port.
         """
-        both_here = all(is_loopback(host_of(url)) for url in (origin, self.origin))
-        return name == self.name and (origin == self.origin or both_here)
+        if name != self.name or origin == self.origin:
+            return name == self.name
+        return all(is_loopback(host_of(url)) for url in (origin, self.origin))
 
     async def authorization(
         self, refresh: bool = False, *, sent_at: float | None = None

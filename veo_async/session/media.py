@@ -16,7 +16,7 @@ from veo_async.models import Media, Problem, VideoRequest
 from veo_async.providers import Provider, Upload
 from veo_async.sniffing import HEAD_BYTES, mime_type_of
 
-__all__ = ["MAX_MEDIA_BYTES", "homeless", "hosted", "kept", "loaded"]
+__all__ = ["MAX_MEDIA_BYTES", "given_as_bytes", "homeless", "hosted", "kept", "loaded"]
 
 MAX_MEDIA_BYTES = 64 << 20
 """No surface takes more in one request; checked before the file is read."""
@@ -57,6 +57,7 @@ async def loaded(request: VideoRequest) -> VideoRequest:
         data = media.data
         if media.path is not None:
             data = await anyio.to_thread.run_sync(_read, field, media.path)
+        data = bytes(data or b"")  # what is bytes is not copied; anything else might still change
         if not data:
             raise InvalidRequestError(f"{field} is empty: give a picture or video with content", field=field)
         mime_type = _mime_type(field, media, data)
@@ -65,15 +66,22 @@ async def loaded(request: VideoRequest) -> VideoRequest:
     return await _each(request, load)
 
 
-async def kept(request: VideoRequest, ledger: Ledger) -> VideoRequest:
+def given_as_bytes(request: VideoRequest) -> frozenset[str]:
+    """Return the fields whose media are the caller's own bytes."""
+    return frozenset(field for field, media in _named(request) if media.data is not None)
+
+
+async def kept(request: VideoRequest, ledger: Ledger, held: frozenset[str]) -> VideoRequest:
     """Return the request with its loaded media by digest, the ledger holding their content.
+
+    Media of the fields that are `held` stay as they are.
 
     Raises:
         LedgerError: They could not be kept.
     """
 
-    async def keep(_: str, media: Media) -> Media:
-        if media.data is None:
+    async def keep(field: str, media: Media) -> Media:
+        if media.data is None or field in held:
             return media
         return evolve(media, data=None, sha256=await ledger.keep(media.data))
 
