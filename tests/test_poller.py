@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 import pytest
 
@@ -81,3 +82,17 @@ def test_short_windows_have_short_ticks() -> None:
     """An answer told late gives its slot back late: never so late that the rate suffers."""
     assert PollScheduler(limits=Limits(checks=Rate(2, per=0.1))).tick == pytest.approx(0.025)
     assert PollScheduler().tick == 0.25
+
+
+async def test_nothing_that_was_settled_is_held_until_the_next_turn() -> None:
+    """A session may sleep for an hour on 100,000 events."""
+    poller = Poller(PollScheduler(), {})
+    task = asyncio.create_task(poller.run())
+    event = Hinted(CHECKS, 0.0)
+    gone = weakref.ref(event)
+    poller.post(event)
+    del event
+    assert gone() is not None
+    await asyncio.sleep(10)
+    assert gone() is None
+    task.cancel()

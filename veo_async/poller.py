@@ -58,16 +58,19 @@ class Poller:
         loop = asyncio.get_running_loop()
         rung_for = -math.inf
         while True:
-            events = self._take_inbox()
             # A timer may fire a hair early; the scheduler is told the instant it asked for.
-            now = max(rung_for, loop.time())
-            actions = self._scheduler.handle(*events, now=now)
-            if self._turned is not None:
-                self._turned(events, actions)
-            for action in actions:
-                self._hands[type(action)](action)
+            self._turn(max(rung_for, loop.time()))
             wake_at = self._scheduler.next_wakeup()
             rung_for = -math.inf if self._inbox else await self._sleep(loop, wake_at)
+
+    def _turn(self, now: float) -> None:
+        """Settle what was posted, and do what follows; nothing of it is held while the poller sleeps."""
+        events = self._take_inbox()
+        actions = self._scheduler.handle(*events, now=now)
+        if self._turned is not None:
+            self._turned(events, actions)
+        for action in actions:
+            self._hands[type(action)](action)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop, wake_at: float | None) -> float:
         """Sleep until `wake_at` or the bell; return the instant that it rang for, if for any."""

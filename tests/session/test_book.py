@@ -6,11 +6,18 @@ import gc
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from attrs import evolve
 
 from veo_async import BudgetExceededError, ConfigurationError, Job, VeoSession, VideoRequest
 from veo_async.engine.lifecycle import State
+from veo_async.job import JobHost
+from veo_async.ledger.records import JobRecord
+from veo_async.models import JobId
+from veo_async.session.book import Book
 
 from .script import ScriptedTransport, accepted, lost, ok
 from .test_session import POLICY
@@ -18,6 +25,13 @@ from .test_session import POLICY
 pytestmark = pytest.mark.anyio
 Make = Callable[..., VeoSession]
 KEPT = 3
+
+
+def hear(*_: object) -> None:
+    """Remember nothing, so hold no job."""
+
+
+HOST = cast("JobHost", SimpleNamespace(moved=hear, ended=hear))
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +120,75 @@ async def test_money_of_jobs_that_are_let_go_is_held_against_max_cost(
             await ended(veo, f"boat {number}")
         with pytest.raises(BudgetExceededError, match=r"\$0\.80 on top of \$4\.00"):
             await veo.enqueue(VideoRequest("one more"))
+
+
+def row(job_id: str, state: State = State.RUNNING) -> JobRecord:
+    """Return the row of an operation that somebody else submitted."""
+    return JobRecord(
+        id=JobId(job_id),
+        state=state,
+        request=None,
+        digest="",
+        provider="gemini",
+        origin="https://gateway.example",
+        model="veo",
+        operation="operations/1",
+        created_at=1.0,
+    )
+
+
+def test_a_job_that_ended_holds_no_session() -> None:
+    """Whoever keeps it keeps nothing else: the rest goes without the garbage collector."""
+    gc.disable()
+    try:
+        book = Book()
+        ended, open_ = (book.take_up(row(state, state), HOST)[0] for state in (State.FAILED, State.RUNNING))
+        assert list(book) == [ended, open_]
+        gone = weakref.ref(open_)
+        del book, open_
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert ended.state is State.FAILED
+
+
+def test_jobs_of_one_operation_wait_together() -> None:
+    """In their order; nobody waits any more when the last has left."""
+    book = Book()
+    first, second, third = (Job(row(str(number)), HOST) for number in range(3))
+    key = book.open(first)
+    assert book.waiting_for(key) == (first,)
+    assert book.open(second) == book.open(third) == book.open(first) == key
+    assert book.waiting_for(key) == (first, second, third)
+    assert not book.leave(second)
+    assert book.waiting_for(key) == (first, third)
+    assert not book.leave(first)
+    assert not book.leave(first)
+    assert book.waiting_for(key) == (third,)
+    assert book.leave(third)
+    assert book.waiting_for(key) == ()
+    assert book.named("operations/1") == []
+
+
+def test_those_who_wait_for_the_operations_of_a_page_are_counted() -> None:
+    """One for most, several for some, nobody for those of others."""
+    book = Book()
+    for number in range(4):
+        job, _ = book.take_up(evolve(row(str(number)), operation=f"operations/{number // 3}"), HOST)
+        book.open(job)
+    assert book.count_waiting("gemini", [f"operations/{number}" for number in range(3)]) == 4
+    assert book.count_waiting("vertex", ["operations/1"]) == 0
+
+
+def test_jobs_keep_their_places_whichever_ends_first() -> None:
+    """Of those that ended and are let go, nothing stays, not even the id."""
+    book = Book()
+    jobs = [book.take_up(row(str(number)), HOST)[0] for number in range(2 * KEPT)]
+    for place in (0, *range(len(jobs) - 1, 1, -1)):
+        jobs[place].advance(row(str(place), State.FAILED), 2.0)
+        book.ended(jobs[place])
+        assert list(book) == jobs
+    del jobs[2:]
+    assert list(book) == [*jobs, *(book.get(JobId(str(number))) for number in range(2, 2 + KEPT))]
+    assert len(book._jobs) == 2 + KEPT
+    assert book.states() == {State.RUNNING: 1, State.FAILED: 2 * KEPT - 1}

@@ -6,17 +6,20 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from veo_async import OutcomeUnknownError, Succeeded, VeoSession, VideoRequest
+from veo_async import OutcomeUnknownError, SessionClosedError, Succeeded, VeoSession, VideoRequest
+from veo_async.engine.events import Action, Event, OperationOpened
 from veo_async.engine.lifecycle import Move, State
+from veo_async.engine.scheduler import PollScheduler
 from veo_async.ledger import open_ledger
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import JobId, Unknown
+from veo_async.session.runtime import TAKEN_UP_AT_ONCE
 
 from .script import BASE, MODEL, FlakyLedger, ScriptedTransport, VirtualLoop, unanswered, unreachable
 from .test_money import leave_queued
@@ -73,6 +76,41 @@ def test_ten_thousand_open_jobs_are_taken_up_without_a_herd(
     sooner = sorted(order, reverse=True)
     ranks = {age: rank for rank, age in enumerate(sooner)}
     assert max(abs(ranks[age] - place) for place, age in enumerate(order)) <= 200  # ten seconds' worth
+
+
+async def test_many_jobs_are_taken_up_in_many_turns(
+    session: Make, flaky: FlakyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have theirs in between, and what is returned stands as the ledger has it."""
+    turns: list[list[OperationOpened]] = []
+    handle = PollScheduler.handle
+
+    def noting(scheduler: PollScheduler, *events: Event, now: float) -> Sequence[Action]:
+        turns.append([event for event in events if isinstance(event, OperationOpened)])
+        return handle(scheduler, *events, now=now)
+
+    monkeypatch.setattr(PollScheduler, "handle", noting)
+    records = [open_job(number, float(number)) for number in range(1000)]
+    await flaky.add_many(records)
+    async with session(on_exit="detach") as veo:
+        jobs = await veo.resume()
+        await asyncio.sleep(0)
+    assert {job.id for job in jobs} == {record.id for record in records}
+    assert max(map(len, turns)) <= TAKEN_UP_AT_ONCE
+    opened = [event for turn in turns for event in turn]
+    assert len(opened) == 1000
+    assert [event.age for event in opened] == sorted((event.age for event in opened), reverse=True)
+    assert [event.following for event in opened[::TAKEN_UP_AT_ONCE]] == [750, 500, 250, 0]
+
+
+async def test_what_is_attached_twice_at_once_is_one_job_in_each_place(session: Make) -> None:
+    """In the order in which they were given."""
+    names = [f"models/{MODEL}/operations/op{number % 300}" for number in range(600)]
+    async with session(on_exit="detach") as veo:
+        jobs = await veo.attach_many(names)
+        assert [job.operation for job in jobs] == names
+        assert len(set(map(id, jobs))) == 300
+        assert await veo.attach_many([]) == []
 
 
 async def test_a_few_jobs_are_looked_at_at_once(
@@ -176,3 +214,29 @@ async def test_plain_resume_sends_what_was_queued_and_never_what_is_unknown(
     await ledger.open()
     assert sorted(record.state for record in await ledger.select()) == ["succeeded", "succeeded", "unknown"]
     await ledger.close()
+
+
+async def test_taking_up_that_the_end_overtakes_says_that_the_session_is_closed(
+    session: Make, wire: ScriptedTransport, flaky: FlakyLedger
+) -> None:
+    """And not that its ledger is."""
+    await flaky.add_many([open_job(number, age=60.0) for number in range(5 * TAKEN_UP_AT_ONCE)])
+    async with session(on_exit="abort") as veo:
+        resuming = asyncio.ensure_future(veo.resume())
+        await asyncio.sleep(0)
+    with pytest.raises(SessionClosedError):
+        await resuming
+
+
+async def test_taking_up_goes_on_when_who_asked_for_it_is_cancelled(
+    session: Make, wire: ScriptedTransport, flaky: FlakyLedger
+) -> None:
+    """Every job is taken up, and brought to its end."""
+    count = 5 * TAKEN_UP_AT_ONCE
+    await flaky.add_many([open_job(number, age=60.0) for number in range(count)])
+    async with session(on_exit="drain") as veo:
+        resuming = asyncio.ensure_future(veo.resume())
+        await asyncio.sleep(0)
+        resuming.cancel()
+        await asyncio.sleep(3600)
+        assert veo.statistics().jobs == {State.SUCCEEDED: count}

@@ -643,6 +643,25 @@ async def test_attach_many_spreads_its_first_checks(session: Make, wire: Scripte
     assert all(later - earlier >= 1 for earlier, later in zip(times, times[20:], strict=False))
 
 
+async def test_attaching_in_a_loop_lets_others_on(session: Make, wire: ScriptedTransport) -> None:
+    """A ledger in memory has nothing to wait for; what was attached is taken up in between."""
+    async with session(on_exit="detach") as veo:
+        open_operations: list[int] = []
+        for number in range(3):
+            await veo.attach_many(f"models/{MODEL}/operations/{number}-{n}" for n in range(10))
+            open_operations.append(veo.statistics().open_operations)
+    assert open_operations == [10, 20, 30]
+
+
+async def test_what_is_attached_together_begins_at_one_instant(
+    session: Make, wire: ScriptedTransport
+) -> None:
+    """It is one call."""
+    async with session(on_exit="detach") as veo:
+        jobs = await veo.attach_many(f"models/{MODEL}/operations/{number}" for number in range(10))
+    assert len({(job.record.created_at, job.record.accepted_at) for job in jobs}) == 1
+
+
 # ── opening and closing ─────────────────────────────────────────────────────────────────────────────────────
 
 

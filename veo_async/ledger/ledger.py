@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from veo_async.engine.lifecycle import State
-from veo_async.engine.waiting_times import Learned
-from veo_async.ledger.money import Caps
-from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
-from veo_async.models import JobId
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from veo_async.engine.lifecycle import State
+    from veo_async.engine.waiting_times import Learned
+    from veo_async.ledger.money import Caps
+    from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord, Pruned
+    from veo_async.models import JobId
 
 __all__ = ["ContentWriter", "Ledger"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 from attrs import field, frozen
 
 from veo_async.engine.lifecycle import Move, State
@@ -10,24 +12,24 @@ from veo_async.models import JobId, Outcome, VideoRequest
 __all__ = ["Change", "FileRecord", "JobRecord", "MoveRecord", "Pruned"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class JobRecord:
     """A job as the ledger knows it. Wall-clock instants are seconds since the epoch, recorded only."""
 
     id: JobId
     state: State
     request: VideoRequest | None = field(repr=False)
-    """What was asked, media by digest or URI; None for an operation that somebody else submitted, and for a
-    pruned job."""
+    """What was asked, media by digest or URI, or in memory as bytes, until the job is accepted; None for an
+    operation that somebody else submitted, and for a pruned job."""
     digest: str
-    """SHA-256 over the request, hexadecimal; "" where nothing was asked."""
+    """SHA-256 over the request, hexadecimal; "" where nothing was asked, or media are held as bytes."""
     idempotency_key: str | None = None
-    provider: str
+    provider: str = field(converter=intern)
     """The provider's name, as in "gptproto"."""
-    origin: str
+    origin: str = field(converter=intern)
     """Scheme, host and port that the job is submitted to."""
-    model: str
-    """The provider's own model name."""
+    model: str = field(converter=intern)
+    """The provider's own model name. Such names are few and held once, however many rows have them."""
     operation: str | None = None
     """Full operation name, unique for a provider."""
     outcome: Outcome | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
-from typing import Final
-from weakref import WeakValueDictionary
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from typing import Final, cast
+from weakref import WeakMethod, ref
 
 from veo_async.engine.events import CHECKS, SUBMITS, OperationKey, Quota
 from veo_async.engine.lifecycle import FINAL, State
@@ -31,11 +32,12 @@ class Book:
 
     def __init__(self) -> None:
         self._since = time.time()
-        self._jobs: WeakValueDictionary[JobId, Job] = WeakValueDictionary()
-        self._open: dict[JobId, Job] = {}
+        self._jobs: dict[JobId, Job | ref[Job]] = {}
+        """In the order in which they were taken up; those that ended by a weak reference."""
         self._last_ended: deque[Job] = deque(maxlen=ENDED_KEPT)
         self._ended: Counter[State] = Counter()
-        self._by_operation: dict[OperationKey, list[Job]] = {}
+        self._by_operation: dict[OperationKey, Job | tuple[Job, ...]] = {}
+        """Nearly every operation has one job, which needs no tuple."""
         self._places: set[OperationKey] = set()
         """Names of operations without their ids: a few for all jobs."""
         self._left: set[JobId] = set()
@@ -44,44 +46,42 @@ class Book:
         self._closed: VeoError | None = None
 
     def __iter__(self) -> Iterator[Job]:
-        return iter(list(self._jobs.values()))
+        held = [job if isinstance(job, Job) else job() for job in list(self._jobs.values())]
+        return iter([job for job in held if job is not None])
 
     def __contains__(self, job_id: JobId) -> bool:
-        return job_id in self._jobs
+        return self.get(job_id) is not None
 
     def get(self, job_id: JobId) -> Job | None:
         """Return a job of this session."""
-        return self._jobs.get(job_id)
+        job = self._jobs.get(job_id)
+        return job() if isinstance(job, ref) else job
 
     def take_up(self, record: JobRecord, host: JobHost) -> tuple[Job, bool]:
         """Return the job of a ledger's row, and whether it is new to this session or waits anew."""
-        known = self._jobs.get(record.id)
+        known = self.get(record.id)
         if known is not None:
             return known, self._return(known)
         job = self._jobs[record.id] = Job(record, host)
         if record.state in FINAL:
-            self._last_ended.append(job)
+            self._loosen(job)
             if record.finished_at is None or record.finished_at < self._since:  # else it was counted then
                 self._ended[record.state] += 1
-        else:
-            self._open[record.id] = job
-        if record.state is State.RUNNING:
-            self.open(job)
         return job, True
 
     def ended(self, job: Job) -> None:
         """Note that a job is final: it stays counted, and is held for a while."""
         self._left.discard(job.id)
-        if self._open.pop(job.id, None) is not None:
-            self._last_ended.append(job)
+        if self._jobs.get(job.id) is job:
+            self._loosen(job)
             self._ended[job.state] += 1
 
     def open(self, job: Job) -> OperationKey:
         """Note that a job waits for its operation."""
         key = key_of(job.record)
-        jobs = self._by_operation.setdefault(key, [])
-        if job not in jobs:
-            jobs.append(job)
+        waiting = self.waiting_for(key)
+        if job not in waiting:
+            self._by_operation[key] = (*waiting, job) if waiting else job
         self._places.add(OperationKey(key.provider, _place(key.name)))
         return key
 
@@ -89,17 +89,23 @@ class Book:
         """Note that a job waits no longer; return whether nobody waits for its operation now."""
         self._left.add(job.id)
         key = key_of(job.record)
-        jobs = self._by_operation.get(key, [])
-        if job in jobs:
-            jobs.remove(job)
-        if jobs:
-            return False
-        self._by_operation.pop(key, None)
-        return True
+        rest = tuple([other for other in self.waiting_for(key) if other is not job])
+        if rest:
+            self._by_operation[key] = rest
+        else:
+            self._by_operation.pop(key, None)
+        return not rest
 
     def waiting_for(self, key: OperationKey) -> tuple[Job, ...]:
         """Return the jobs that wait for an operation."""
-        return tuple(self._by_operation.get(key, ()))
+        waiting = self._by_operation.get(key, ())
+        return (waiting,) if isinstance(waiting, Job) else waiting
+
+    def count_waiting(self, provider: str, names: Iterable[str]) -> int:
+        """Return how many jobs wait for these operations."""
+        keys = cast("Iterable[OperationKey]", zip(repeat(provider), names))  # found as well, and made sooner
+        waiting = [one for one in map(self._by_operation.get, keys) if one is not None]
+        return len(waiting) + sum(len(one) - 1 for one in waiting if not isinstance(one, Job))
 
     def named(self, operation: str) -> list[OperationKey]:
         """Return the operations waited for that a name may mean: its id is what counts."""
@@ -109,7 +115,7 @@ class Book:
 
     def request_of(self, key: OperationKey) -> VideoRequest | None:
         """Return what an operation was submitted with; None where this session does not know it."""
-        for job in self._by_operation.get(key, ()):
+        for job in self.waiting_for(key):
             if job.request is not None:
                 return job.request
         return None
@@ -151,7 +157,23 @@ class Book:
 
     def states(self) -> Counter[State]:
         """Count the jobs by state, those too that are not held any more."""
-        return Counter(job.state for job in self._open.values()) + self._ended
+        return Counter(job.state for job in list(self._jobs.values()) if isinstance(job, Job)) + self._ended
+
+    def _loosen(self, job: Job) -> None:
+        """Hold a job that ended for a while only; its place among the jobs is its as long as it lives."""
+        forget, job_id = WeakMethod(self._forget), job.id
+
+        def gone(_: ref[Job]) -> None:
+            if (book_forgets := forget()) is not None:
+                book_forgets(job_id)
+
+        self._jobs[job_id] = ref(job, gone)
+        self._last_ended.append(job)
+
+    def _forget(self, job_id: JobId) -> None:
+        """Clear the place of a job that is no more."""
+        if self.get(job_id) is None:
+            self._jobs.pop(job_id, None)
 
     def _return(self, job: Job) -> bool:
         """Let a job wait again that was cancelled while it ran; return whether it was."""

@@ -33,13 +33,13 @@ from veo_async.engine.events import (
     ListReturned,
     OperationKey,
 )
+from veo_async.engine.retries import holds_for_all
 from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.ledger.ledger import Ledger
 from veo_async.models import Succeeded
 from veo_async.providers import Provider
 from veo_async.session.book import Book
 from veo_async.transport import LostFailure, NotSentFailure, Transport
-from veo_async.wire import Request, Response
 
 __all__ = ["CONNECTIONS", "Checker"]
 
@@ -52,11 +52,7 @@ _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 _Answered = tuple[_Answer, float | None]
 """What came, and when it was asked for."""
-_Page = Listed | Refused | Unreadable | NotSent | Lost
-
-_FOR_ALL = frozenset(
-    {RefusalKind.RATE_LIMIT, RefusalKind.QUOTA, RefusalKind.AUTHENTICATION, RefusalKind.BALANCE}
-)
+_Page = Listed | Refused | Unreadable
 
 
 class Checker:
@@ -101,7 +97,10 @@ class Checker:
         more = min(len(self._due), CONNECTIONS) - self._workers
         if more > 0:
             self._workers += more
-            self._spawn(self._round, more)
+            if more == 1:
+                self._spawn(self._work)
+            else:
+                self._spawn(self._round, more)
 
     async def status(self, operation: str) -> CheckAnswer | NotSent | Lost:
         """Return what the provider says of one operation now."""
@@ -131,19 +130,16 @@ class Checker:
         if not waiting:
             await self._release(_kept_for(answer))
         self._post(CheckEnded(key, answer, sent_at))
-        if _holds_for_all(answer):
+        if holds_for_all(answer):
             self._return_due()
 
     async def _check_page(self, action: CheckList) -> None:
         answer, sent_at = await self._ask(self._exchange_page, action)
         parent = action.parent
         if isinstance(answer, Listed):
-            served = (
-                len(self._book.waiting_for(OperationKey(parent.provider, name))) for name in answer.answers
-            )
-            self.saved += max(0, sum(served) - 1)
+            self.saved += max(0, self._book.count_waiting(parent.provider, answer.answers) - 1)
         self._post(ListEnded(parent, answer, sent_at))
-        if _holds_for_all(answer):
+        if holds_for_all(answer):
             self._return_due()
 
     def _return_due(self) -> None:
@@ -155,19 +151,32 @@ class Checker:
 
     async def _ask(
         self, exchange: Callable[[_Asked], Awaitable[_Answered[_Answer]]], asked: _Asked
-    ) -> _Answered[_Answer]:
-        answer, sent_at = await exchange(asked)
-        if self._provider.refreshable and _is_key_refused(answer):
-            with suppress(ConfigurationError):  # then the refusal stands
-                await self._provider.authorization(refresh=True, sent_at=sent_at)
+    ) -> _Answered[_Answer | NotSent | Lost]:
+        """Return what came of an exchange; one whose key was refused is made again with a new one."""
+        try:
+            answer, sent_at = await exchange(asked)
+            if self._provider.refreshable and _is_key_refused(answer) and await self._has_new_key(sent_at):
                 answer, sent_at = await exchange(asked)
+        except NotSentFailure as failure:
+            return NotSent(reason=failure.reason, permanent=failure.permanent), None
+        except ConfigurationError as error:  # the callable that gives the key
+            return NotSent(reason=error.message), None
+        except LostFailure as failure:
+            lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
+            return lost, asyncio.get_running_loop().time()
         return answer, sent_at
 
-    async def _exchange(self, operation: str) -> _Answered[CheckAnswer | NotSent | Lost]:
+    async def _has_new_key(self, sent_at: float | None) -> bool:
+        try:
+            await self._provider.authorization(refresh=True, sent_at=sent_at)
+        except ConfigurationError:
+            return False  # then the refusal stands
+        return True
+
+    async def _exchange(self, operation: str) -> _Answered[CheckAnswer]:
         dialect = self._provider.dialect
-        response = await self._send(self._request(operation))
-        if not isinstance(response, Response):
-            return response
+        self.sent += 1
+        response = await self._transport.send(self._request(operation))
         request = self._book.request_of(OperationKey(self._provider.name, operation))
         answer = dialect.read_check(response, operation, request)
         if response.parts:
@@ -176,22 +185,12 @@ class Checker:
 
     async def _exchange_page(self, action: CheckList) -> _Answered[_Page]:
         dialect, model = self._provider.dialect, action.parent.name or ""
-        response = await self._send(dialect.list_page(model, action.page_token))
-        if not isinstance(response, Response):
-            return response
-        return dialect.read_list(response, model), response.sent_at
-
-    async def _send(self, request: Request) -> Response | _Answered[NotSent | Lost]:
         self.sent += 1
-        try:
-            return await self._transport.send(request)
-        except NotSentFailure as failure:
-            return NotSent(reason=failure.reason, permanent=failure.permanent), None
-        except ConfigurationError as error:  # the callable that gives the key
-            return NotSent(reason=error.message), None
-        except LostFailure as failure:
-            lost = Lost(reason=failure.reason, excerpt=failure.excerpt)
-            return lost, asyncio.get_running_loop().time()
+        response = await self._transport.send(dialect.list_page(model, action.page_token))
+        return dialect.read_list(response, model, self._is_waited_for), response.sent_at
+
+    def _is_waited_for(self, operation: str) -> bool:
+        return bool(self._book.waiting_for(OperationKey(self._provider.name, operation)))
 
     async def _release(self, digests: Collection[str]) -> None:
         """Let go of what came inside an answer, where no job will name it."""
@@ -205,13 +204,6 @@ def _kept_for(answer: object) -> set[str]:
     if not isinstance(answer, Finished) or not isinstance(answer.outcome, Succeeded):
         return set()
     return {video.sha256 for video in answer.outcome.result.videos if video.sha256 is not None}
-
-
-def _holds_for_all(answer: object) -> bool:
-    """Return whether an answer asks that nothing of this quota be sent for now."""
-    if isinstance(answer, Refused):
-        return answer.kind in _FOR_ALL
-    return isinstance(answer, Unreadable) and answer.throttled
 
 
 def _is_key_refused(answer: object) -> bool:

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from veo_async.answers import Listed, RefusalKind, Refused, Unreadable
+from veo_async.answers import Listed
 from veo_async.engine.adoption import candidates
 from veo_async.engine.events import CHECKS
 from veo_async.engine.lifecycle import IllegalTransitionError, Move, State
+from veo_async.engine.retries import has_no_lists
 from veo_async.errors import ConfigurationError, LedgerError
 from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
@@ -32,11 +33,6 @@ WAITS_S: Final = (5.0, 15.0, 45.0, 135.0, 400.0)
 PAGE_GAP_S: Final = 1.0
 PAGES: Final = 20
 """A list that is longer was not seen whole, so that "the only one" cannot be said of it."""
-
-_NEVER: Final = frozenset(
-    {RefusalKind.NOT_FOUND, RefusalKind.UNSUPPORTED, RefusalKind.INVALID, RefusalKind.REDIRECT}
-)
-_NEVER_STATUSES: Final = frozenset({400, 404, 405, 501})
 
 _LOG = logging.getLogger("veo_async")
 
@@ -178,14 +174,7 @@ class Reconciler:
         answer = dialect.read_list(response, model)
         if isinstance(answer, Listed):
             return answer
-        if _is_never(answer):
+        if has_no_lists(answer):
             self._lists = False
             _LOG.info("%s has no lists of operations", self._provider.name)
         return None
-
-
-def _is_never(answer: Refused | Unreadable) -> bool:
-    """Return whether a list will not be had later either."""
-    if isinstance(answer, Refused):
-        return answer.kind in _NEVER
-    return answer.status in _NEVER_STATUSES

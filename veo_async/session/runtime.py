@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 import uuid
@@ -50,7 +51,7 @@ from veo_async.job import Cancelled, Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
-from veo_async.models import Eta, Media, Result, Unknown, Withdrawn
+from veo_async.models import Eta, JobId, Media, Result, Unknown, Withdrawn
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
 from veo_async.poller import Poller
 from veo_async.providers import Provider
@@ -74,6 +75,9 @@ from veo_async.session.waiting_times import WaitingTimes
 from veo_async.transport import TraceEvent, Transport
 
 __all__ = ["Runtime"]
+
+TAKEN_UP_AT_ONCE = 250
+"""Jobs that are taken up between two turns of the event loop: some milliseconds."""
 
 _LOG = logging.getLogger("veo_async")
 _T = TypeVar("_T")
@@ -120,7 +124,7 @@ class Runtime:
             parent_of=provider.dialect.model_of if poll.use_list and provider.capabilities.can_list else None,
         )
         self._transport = Transport(
-            authorization=lambda refresh: provider.authorization(refresh=refresh),
+            authorization=provider.authorization,
             credential_origins=provider.credential_origins,
             timeouts=timeouts,
             open_media=self._open_media,
@@ -214,14 +218,30 @@ class Runtime:
         promise.add_done_callback(self._kept_promise)
         return promise
 
-    def take_up(self, records: Sequence[JobRecord]) -> list[Job]:
-        """Return the jobs of the ledger's rows; running ones that are new to the session are checked."""
+    def take_up(self, records: Sequence[JobRecord], following: int = 0) -> list[Job]:
+        """Return the jobs of the ledger's rows; running ones that are new to the session are checked.
+
+        `following` says how many more running ones come at once, none of them older: their first checks are
+        spread out together.
+        """
         taken = [self.book.take_up(record, self) for record in records]
         for job, is_new in taken:
             if is_new:
                 self.moved(job, None, job.record.accepted_at or job.record.created_at)
-        self._watch([job for job, is_new in taken if is_new and job.state is State.RUNNING])
+        self._watch([job for job, is_new in taken if is_new and job.state is State.RUNNING], following)
         return [job for job, _ in taken]
+
+    async def take_up_many(self, records: Sequence[JobRecord]) -> list[Job]:
+        """Return the jobs of many rows, in their order; others have their turns in between."""
+        jobs: dict[JobId, Job] = {}
+        in_turn = sorted(records, key=_oldest_running_first)
+        following = sum(record.state is State.RUNNING for record in records)
+        for start in range(0, len(in_turn), TAKEN_UP_AT_ONCE):
+            batch = in_turn[start : start + TAKEN_UP_AT_ONCE]
+            following = max(0, following - len(batch))
+            jobs |= {job.id: job for job in self.take_up(batch, following)}
+            await asyncio.sleep(0)
+        return [jobs[record.id] for record in records]
 
     def check_home(self) -> None:
         """Refuse use from another process, thread or event loop."""
@@ -274,13 +294,16 @@ class Runtime:
         except LedgerError as error:  # it stays queued, and goes on: nobody is left to be told
             _LOG.error("job %s could not be withdrawn: %s", job.id, error.message)
 
-    def _watch(self, jobs: Sequence[Job]) -> None:
+    def _watch(self, jobs: Sequence[Job], following: int = 0) -> None:
         now = time.time()
         for job in jobs:
             age = max(0.0, now - (job.record.accepted_at or now))
             key = self.book.open(job)
             profile, priority = profile_of(job.record), priority_of(job.record)
-            self.post(OperationOpened(key, profile, age=age, restored=True, priority=priority))
+            opened = OperationOpened(
+                key, profile, age=age, restored=True, following=following, priority=priority
+            )
+            self.post(opened)
 
     def standstill(self, job: Job) -> VeoError | None:
         """Return why waiting for `job` is of no use now; None when it goes on."""
@@ -413,6 +436,8 @@ class Runtime:
             self._resolver.resolve(Resolve(key_of(job.record), answer.finished.outcome))
 
     async def _open_media(self, media: Media) -> bytes | Path:
+        if media.data is not None:
+            return media.data
         assert media.sha256 is not None
         try:
             return await self._ledger.content(media.sha256)
@@ -516,6 +541,10 @@ async def _keep(
         promise.set_exception(error)
     else:
         promise.set_result(result)
+
+
+def _oldest_running_first(record: JobRecord) -> tuple[bool, float]:
+    return record.state is not State.RUNNING, record.accepted_at or math.inf
 
 
 def _restored(record: JobRecord) -> Change:

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from attrs import evolve
-
-from veo_async.answers import CheckAnswer, Lost, NotSent
 from veo_async.engine.lifecycle import State
 from veo_async.errors import ConfigurationError, InvalidRequestError, SessionClosedError
-from veo_async.job import Job
 from veo_async.ledger import open_ledger
-from veo_async.ledger.money import Caps
-from veo_async.ledger.records import FileRecord, JobRecord
 from veo_async.models import JobId, Result, Video, VideoRequest
 from veo_async.options import PollPolicy, RetryPolicy, Timeouts
-from veo_async.providers import Provider
-from veo_async.session.batching import Item, as_completed
-from veo_async.session.budget import Budget
-from veo_async.session.feed import EventStream
 from veo_async.session.home import Home
-from veo_async.session.intake import take_in
-from veo_async.session.reports import SessionReport, Statistics
-from veo_async.session.supervisor import ExitMode
-from veo_async.tokens import PREFIX, Token
 
 if TYPE_CHECKING:
+    # A class is named in many programs' imports before it is used, if it is: what only its annotations name
+    # stands here, and what it works with is imported by its constructor and by `async with`.
+    from veo_async.answers import CheckAnswer, Lost, NotSent
+    from veo_async.job import Job
+    from veo_async.ledger.records import FileRecord, JobRecord
+    from veo_async.providers import Provider
+    from veo_async.session.batching import Item
+    from veo_async.session.feed import EventStream
+    from veo_async.session.reports import SessionReport, Statistics
     from veo_async.session.runtime import Runtime
+    from veo_async.session.supervisor import ExitMode
     from veo_async.transport import TraceEvent
 
 __all__ = ["VeoSession"]
 
-_LOG = logging.getLogger("veo_async")
 _Asked = TypeVar("_Asked")
 _RESUMABLE = (State.QUEUED, State.RUNNING, State.UNKNOWN)
 
@@ -94,10 +87,11 @@ class VeoSession:
             raise ConfigurationError(f'on_exit is "auto", "drain", "detach" or "abort", not {on_exit!r}')
         if report_every is not None and not report_every > 0:
             raise ConfigurationError(f"report_every is seconds, more than 0, or None, not {report_every!r}")
+        from veo_async.session.intake import Intake
+
         self.provider = provider
         self._ledger = open_ledger(ledger)
-        self._caps = Caps(max_cost=max_cost, max_unknown_cost=max_unknown_cost)
-        self._budget = Budget(max_cost)
+        self._intake = Intake(provider, self._ledger, self._open_runtime, max_cost, max_unknown_cost)
         self._on_exit: Literal["auto", "drain", "detach", "abort"] = on_exit
         self._poll = poll or PollPolicy()
         self._retry = retry or RetryPolicy()
@@ -109,7 +103,6 @@ class VeoSession:
         self._closing: asyncio.Task[None] | None = None
         self._home: Home | None = None
         self._is_open = False
-        self._advised: set[str] = set()
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────────────────
 
@@ -122,13 +115,12 @@ class VeoSession:
         """
         if self._home is not None:
             raise ConfigurationError("a session is opened once: make a new VeoSession")
-        from veo_async.session.runtime import Runtime  # brings aiohttp, which importing this must not
+        from veo_async.session.runtime import Runtime  # brings aiohttp
 
         self._home = Home.here()
         await self._ledger.open()
         try:
-            if self._budget.limit is not None:
-                self._budget.update(await self._ledger.select())
+            await self._intake.open()
             self._runtime = Runtime(
                 self.provider,
                 self._ledger,
@@ -138,9 +130,9 @@ class VeoSession:
                 trace=self._trace,
                 fair_by=self._fair_by,
                 report_every=self._report_every,
-                caps=self._caps,
+                caps=self._intake.caps,
                 home=self._home,
-                job_ended=self._budget.ended,
+                job_ended=self._intake.budget.ended,
             )
             await self._runtime.start()
         except BaseException as error:
@@ -260,6 +252,8 @@ class VeoSession:
         self._open_runtime()
         if max_in_flight < 1:
             raise ConfigurationError(f"max_in_flight must be at least 1, not {max_in_flight}")
+        from veo_async.session.batching import as_completed
+
         return as_completed(self.enqueue, requests, max_in_flight)
 
     async def resubmit(self, job: Job, *, accept_duplicate_risk: bool = False) -> Job:
@@ -319,16 +313,17 @@ class VeoSession:
         Their first checks are spread out. Raises as `attach` does, and then attaches none.
         """
         runtime = self._open_runtime()
-        records = [self._foreign_record(operation, model) for operation in operations]
-        known = await self._ledger.add_many(records)
-        return runtime.take_up(known)
+        return await runtime.take_up_many(
+            await self._ledger.add_many(self._intake.foreign(operations, model))
+        )
 
     async def resume(self, *, after_restore: bool = False) -> list[Job]:
         """Take up the ledger's open jobs and return them: queued ones are sent, running ones checked.
 
         First checks are spread out; the operations that were accepted first, and so expire first, come first.
         Unknown ones are returned too, and never sent. Ends every pause: for key or money one request tries; a
-        ledger that failed is looked at and written to again.
+        ledger that failed is looked at and written to again. Cancelling is safe: they are taken up all the
+        same.
 
         Args:
             after_restore: The ledger was restored from a backup. It does not know what was sent after it was
@@ -337,14 +332,18 @@ class VeoSession:
 
         Raises:
             LedgerError: The ledger could not be read, or still cannot be written.
+            SessionClosedError: The session closed meanwhile.
         """
         runtime = self._open_runtime()
+        return await runtime.run(self._resume, runtime, after_restore)
+
+    async def _resume(self, runtime: Runtime, after_restore: bool) -> list[Job]:
         await runtime.mend()
         records = await self._ledger.select(_RESUMABLE)
         mine = [record for record in records if self.provider.serves(record.provider, record.origin)]
         if after_restore:
             mine = await self._distrusted(mine)
-        jobs = runtime.take_up(mine)
+        jobs = await runtime.take_up_many(mine)
         for job in jobs:
             runtime.queue(job)
         runtime.resume()
@@ -414,7 +413,8 @@ class VeoSession:
     async def status(self, operation: str, model: str | None = None) -> CheckAnswer | NotSent | Lost:
         """Ask for the status of one operation now, once, outside all schedules, and return the answer."""
         runtime = self._open_runtime()
-        return await runtime.checker.status(self._foreign_record(operation, model).operation or "")
+        (row,) = self._intake.foreign([operation], model)
+        return await runtime.checker.status(row.operation or "")
 
     # ── videos ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -492,40 +492,14 @@ class VeoSession:
         return job
 
     async def _take_in(self, request: VideoRequest) -> Job:
-        record = await take_in(request, self.provider, self._ledger)
-        self._advise(request, record.model)
-        is_new = record.idempotency_key is None or await self._ledger.keyed(record.idempotency_key) is None
-        return await self._add(record, is_new=is_new)
+        runtime = self._open_runtime()
+        return runtime.take_up([await self._intake.take_in(request)])[0]
 
     async def _replace(self, job: Job) -> Job:
-        record = evolve(
-            job.record,
-            id=JobId(str(uuid.uuid4())),
-            state=State.QUEUED,
-            replaces=job.id,
-            outcome=None,
-            attempts=0,
-            created_at=time.time(),
-            armed_at=None,
-        )
-        new = await self._add(record, is_new=True)
+        runtime = self._open_runtime()
+        new = runtime.take_up([await self._intake.replace(job.record)])[0]
         job.advance(await self._ledger.get(job.id) or job.record, time.time())  # its key passed over
         return new
-
-    async def _add(self, record: JobRecord, *, is_new: bool) -> Job:
-        """Keep a job, or find the one that stands for it already; only what is new may cost something."""
-        runtime = self._open_runtime()
-        if is_new:
-            self._budget.reserve(record)
-        kept_id = None
-        try:
-            kept = await self._ledger.add(record)
-            kept_id = kept.id
-        finally:
-            if kept_id != record.id:
-                self._budget.release(record.id)
-        self._check_mine(kept)
-        return runtime.take_up([kept])[0]
 
     async def _distrusted(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Call queued jobs of a restored ledger unknown, and return all rows as they are then."""
@@ -533,52 +507,6 @@ class VeoSession:
         queued = [record for record in records if record.state is State.QUEUED and record.id not in known]
         unknown = {record.id: record for record in await self._open_runtime().distrust(queued)}
         return [unknown.get(record.id, record) for record in records]
-
-    def _check_mine(self, record: JobRecord) -> None:
-        if not self.provider.serves(record.provider, record.origin):
-            raise InvalidRequestError(
-                f"idempotency key {record.idempotency_key!r} stands for a job at {record.provider} "
-                f"({record.origin}): use a new key, or a session with that provider",
-                field="idempotency_key",
-                reason="key_reuse",
-                job_id=record.id,
-            )
-
-    def _advise(self, request: VideoRequest, model: str) -> None:
-        """Log what the catalogue doubts, once a session; gateways differ, so nothing is refused."""
-        for problem in self.provider.warnings(request, model):
-            text = f"{problem.field}: {problem.message}"
-            if text not in self._advised:
-                self._advised.add(text)
-                _LOG.warning("%s may not take this: %s", self.provider.name, text)
-
-    def _foreign_record(self, token_or_operation: str, model: str | None) -> JobRecord:
-        provider = self.provider
-        if token_or_operation.startswith(PREFIX):
-            token = Token.decode(token_or_operation)
-            if not provider.serves(token.provider, token.origin):
-                raise ConfigurationError(
-                    f"this token is of {token.provider} at {token.origin}, the session of {provider.name} at "
-                    f"{provider.origin}: open a session with that provider"
-                )
-            operation, model = token.operation, token.model
-        else:
-            known_model = None if model is None else provider.model_name(model)
-            operation = provider.dialect.operation_name(token_or_operation, known_model)
-            model = provider.dialect.model_of(operation) or known_model or ""
-        now = time.time()
-        return JobRecord(
-            id=JobId(str(uuid.uuid4())),
-            state=State.RUNNING,
-            request=None,
-            digest="",
-            provider=provider.name,
-            origin=provider.origin,
-            model=model,
-            operation=operation,
-            created_at=now,
-            accepted_at=now,
-        )
 
     def _open_runtime(self) -> Runtime:
         self._check_home()

@@ -31,7 +31,7 @@ from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import JobId, Outcome, Priority, Unknown
 from veo_async.options import RetryPolicy
 from veo_async.providers import Provider
-from veo_async.session.book import Book, key_of
+from veo_async.session.book import Book
 from veo_async.session.ongoing import Ongoing
 from veo_async.session.recording import Recorder
 from veo_async.session.zones import quota_zones
@@ -224,9 +224,8 @@ class Submitter:
             )
         ]
         if job.state is State.RUNNING and isinstance(answer, Accepted):
-            self._book.open(job)
-            priority = priority_of(job.record)
-            events.append(OperationOpened(key_of(job.record), profile_of(job.record), priority=priority))
+            key, priority = self._book.open(job), priority_of(job.record)
+            events.append(OperationOpened(key, profile_of(job.record), priority=priority))
             if answer.finished is not None:
                 self._finish(job, answer)
         return events
