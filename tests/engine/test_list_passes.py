@@ -158,6 +158,18 @@ def test_where_the_rate_is_short_all_lists_have_their_turns(rate: Rate) -> None:
     assert len(provider.ended) == 40
 
 
+def test_where_the_rate_is_short_single_checks_have_their_turns_beside_lists() -> None:
+    """Else the few operations of a model that no list is worth would never be looked at."""
+    policy = PollPolicy(min_interval=1, max_interval=5, deadline=100_000)
+    scheduler = PollScheduler(policy=policy, limits=Limits(checks=Rate(1, per=1)), parent_of=model_of)
+    provider = Provider(scheduler)
+    provider.open(*many(200, "a"), *many(3, "c"))
+    provider.run(until=100)
+    provider.ends_at |= dict.fromkeys(many(3, "c"), 100.0)
+    provider.run(until=115)
+    assert {one for one in provider.ended if model_of(one.name) == "c"} == set(many(3, "c"))
+
+
 def test_a_page_that_was_not_asked_for_gives_its_slot_back() -> None:
     """Once; one that nobody waits for is no news."""
     scheduler = PollScheduler(policy=FIVE, limits=Limits(checks=Rate(1, per=20)), parent_of=model_of)

@@ -95,6 +95,8 @@ class PollScheduler:
         self._check_rate = min(rate.count / rate.per for rate in limits.checks)
         self.tick: float = min(TICK_S, TICK_SHARE * min(rate.per for rate in limits.checks))
         """Seconds within which answers that change nothing are to be told."""
+        self._is_checks_turn = False
+        """Lists have taken the room that checks wait for."""
         self._stopped_by_check: Pause | None = None
         self._now = -math.inf
         self.late_answers: int = 0
@@ -112,12 +114,7 @@ class PollScheduler:
         actions += self._watches.stall(now)
         if job_ids := self._line.take(self._watches.running, now):
             actions.append(Submit(job_ids))
-        actions += self._list(now)
-        if keys := self._take_due(now):
-            self._checks.take(len(keys), now)
-            actions.append(Check(keys))
-            actions += self._list(now)
-        return actions
+        return [*actions, *self._ask(now)]
 
     def next_wakeup(self) -> float | None:
         """Return the instant by which `handle` wants to be called again, or None: only an event can help."""
@@ -187,6 +184,21 @@ class PollScheduler:
         if math.inf in {due_at, free_at}:
             return math.inf
         return due_at if due_at >= free_at else _round_up(free_at, min(TICK_S, self._checks.pacer.grain))
+
+    def _ask(self, now: float) -> Sequence[Action]:
+        """Return the lists and checks to ask for now: lists first, as they answer more, but by turns."""
+        lists = () if self._is_checks_turn else self._list(now)
+        checks = self._check(now)
+        more_lists = self._list(now) if checks or self._is_checks_turn else ()
+        had_no_turn = lists or (self._is_checks_turn and not checks)
+        self._is_checks_turn = bool(had_no_turn) and self._watches.due_at() <= now
+        return [*lists, *checks, *more_lists]
+
+    def _check(self, now: float) -> Sequence[Action]:
+        """Return the checks to ask for now."""
+        keys = self._take_due(now)
+        self._checks.take(len(keys), now)
+        return (Check(keys),) if keys else ()
 
     def _list(self, now: float) -> Sequence[Action]:
         """Return the pages of lists to ask for now."""
