@@ -173,7 +173,8 @@ HEAD = 'name = "mine"\nshape = "unified"\nbase_url = "https://h.example"\n'
         (HEAD + "base_urls = 1", "base_urls: no such field; did you mean base_url"),
         (HEAD.replace("https", "http"), "base_url: it is http:// to another machine"),
         (HEAD + 'status_base_url = "ftp://h"', "status_base_url: it must be a URL"),
-        (HEAD + 'key_header = "a b"', "key_header: must be the name of a header"),
+        (HEAD + 'key_header = "a b"', "key_header: must be the name of a header of its own"),
+        (HEAD + 'key_header = "Content-Length"', "key_header: must be the name of a header of its own"),
         (HEAD + 'key_prefix = "a\\nb"', "key_prefix: must be a word"),
         (
             HEAD + 'key_variables = ["sk-9876543210"]',

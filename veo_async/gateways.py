@@ -55,7 +55,7 @@ PRESETS: Final = ("gptproto", "gemini", "gptproto-v3", "unified", "openai-videos
 """Services that come with the package, one file each."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_HEADER: Final = re.compile(r"(?!(?:host|content-length|connection)$)[A-Za-z0-9-]{1,64}", re.IGNORECASE)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9-]{0,32} ?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -237,7 +237,7 @@ def _plain_faults(gateway: Gateway) -> Iterator[_Fault]:
     if _NAME.fullmatch(gateway.name) is None:
         yield "name", "must be lower case letters, digits and hyphens"
     if gateway.key_header is not None and _HEADER.fullmatch(gateway.key_header) is None:
-        yield "key_header", "must be the name of a header, as in Authorization"
+        yield "key_header", "must be the name of a header of its own, as in Authorization"
     if gateway.key_prefix is not None and _PREFIX.fullmatch(gateway.key_prefix) is None:
         yield "key_prefix", 'must be a word and a blank, as in "Bearer ", or empty'
     if gateway.edge is not None and gateway.edge not in EDGES:

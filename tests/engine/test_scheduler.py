@@ -698,17 +698,29 @@ def test_operations_that_are_restored_in_parts_are_spread_out_together() -> None
 
 
 def test_restored_operations_of_which_the_rest_never_comes_are_checked_all_the_same() -> None:
-    """Within the share that they were given; the next ones at once, and those after them as ever."""
+    """Within the share that they were given; the next ones are spread out as ever."""
     watched = scheduler(Limits(checks=Rate(20)))
     watched.handle(*(opened(name, restored=True, following=90) for name in range(10)), now=0)
     checked = first_checks(watched, until=5)
     assert len(checked) == 10
     assert max(checked.values()) <= 1.25
-    late = made(watched.handle(*(opened(name, restored=True) for name in "abc"), now=20), Check)
-    assert {name.name for action in late for name in action.keys} >= set("abc")
     watched.handle(*(opened(name, restored=True) for name in range(20, 120)), now=21)
     after = first_checks(watched, until=60)
     assert 30 <= max(after[str(name)] for name in range(20, 120)) <= 40
+
+
+@pytest.mark.parametrize("later", [0.001, 500])
+def test_others_are_not_spread_over_the_stretch_of_those_that_never_came(later: float) -> None:
+    """Neither over what is left of it, which is too little, nor over what has passed."""
+    watched = scheduler(Limits(checks=Rate(1000)))
+    watched.handle(*(opened(at, restored=True, following=100) for at in range(100)), now=0)
+    others = range(1000, 2000)
+    for half, following in ((others[:500], 500), (others[500:], 0)):
+        watched.handle(*(opened(at, restored=True, following=following) for at in half), now=later)
+    watches = [watched._watches.find(key(at)) for at in others]  # pyright: ignore[reportPrivateUsage]
+    instants = [watch.due_at - later for watch in watches if watch is not None]
+    assert max(instants) == pytest.approx(2, abs=0.26)
+    assert max(map(instants.count, instants)) <= 200
 
 
 def test_a_few_restored_operations_are_spread_over_an_instant_only() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from veo_async.answers import Finished, Lost, Missing, NotSent, RefusalKind, Refused, Running, Unreadable
@@ -370,6 +372,14 @@ def test_the_deadline_counts_from_the_acceptance() -> None:
     """And again a deadline later."""
     assert stalls(watched(policy=HUNDRED), 250) == [100, 200]
     assert stalls(watched(policy=HUNDRED, age=30), 250) == [70, 170]
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_without_a_deadline_nobody_is_told_and_checks_go_on(restored: bool) -> None:
+    one = scheduler(policy=PollPolicy(min_interval=10, max_interval=10, deadline=math.inf))
+    one.handle(opened("a", age=100, restored=restored), now=0)
+    assert stalls(one, 5000) == []
+    assert one.open_operations == 1
 
 
 @pytest.mark.parametrize("restored", [True, False])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from veo_async import Media, VeoSession, VideoRequest
+from veo_async import InvalidRequestError, Media, VeoSession, VideoRequest
 
 Make = Callable[..., VeoSession]
 
@@ -107,3 +107,12 @@ async def test_bytes_that_may_change_are_copied(session: Make) -> None:
         assert job.request is not None
         assert job.request.image is not None
         assert job.request.image.data == PNG
+
+
+async def test_a_picture_that_was_let_go_of_is_asked_for_again(session: Make) -> None:
+    """In so many words: an accepted job's own request can be sent anew with its picture only."""
+    async with session(on_exit="drain") as veo:
+        job = await veo.submit(VideoRequest("A paper boat", image=PNG))
+        assert job.request is not None
+        with pytest.raises(InvalidRequestError, match="image was let go of"):
+            await veo.enqueue(job.request)

@@ -240,3 +240,15 @@ async def test_taking_up_goes_on_when_who_asked_for_it_is_cancelled(
         resuming.cancel()
         await asyncio.sleep(3600)
         assert veo.statistics().jobs == {State.SUCCEEDED: count}
+
+
+async def test_attaching_goes_on_when_who_asked_for_it_is_cancelled(session: Make) -> None:
+    """What the ledger has is watched, however far it was when the caller gave up."""
+    count = 5 * TAKEN_UP_AT_ONCE
+    names = [f"models/{MODEL}/operations/op{number}" for number in range(count)]
+    async with session(on_exit="drain") as veo:
+        attaching = asyncio.ensure_future(veo.attach_many(names))
+        await anext(aiter(veo.events()))
+        attaching.cancel()
+        await asyncio.sleep(3600)
+        assert veo.statistics().jobs == {State.SUCCEEDED: count}

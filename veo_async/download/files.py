@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all. All of it is blocking: call it in a thread."""
+"""A file that appears whole or not at all. What reads and writes is blocking: call it in a thread."""
 
 from __future__ import annotations
 

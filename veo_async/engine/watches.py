@@ -109,6 +109,10 @@ class Spread:
     count: int
     given: int = 0
 
+    def has_room(self, count: int, now: float) -> bool:
+        """Return whether so many more are among those it was made for: the rest of those may never come."""
+        return self.given + count <= self.count and now <= self.starts_at + self.width
+
     def next(self, within: float) -> float:
         """Return the next one, `within` (0 to 1) saying where in its share."""
         share = min(1.0, (self.given + within) / self.count)
@@ -162,8 +166,8 @@ class WatchList:
         """Watch operations of an earlier process or of somebody else: oldest first, spread out, no herd."""
         news = {event.key: event for event in events if event.key not in self._watches}
         following = min(event.following for event in events)
-        if self._spread is None:
-            count = len(news) + following
+        count = len(news) + following
+        if self._spread is None or not self._spread.has_room(count, now):
             self._spread = Spread(now, min(self._policy.max_interval, 2 * count / rate), count)
         for event in sorted(news.values(), key=lambda event: -event.age):
             self._schedule(self._add(event, now), self._spread.next(self._random.random()))
@@ -448,4 +452,4 @@ _stall_at = attrgetter("stall_at")
 
 
 def _on_grid(instant: float) -> float:
-    return math.ceil(instant / TICK_S) * TICK_S
+    return math.ceil(instant / TICK_S) * TICK_S if instant < math.inf else instant

@@ -58,6 +58,11 @@ async def loaded(request: VideoRequest) -> VideoRequest:
         if media.path is not None:
             data = await anyio.to_thread.run_sync(_read, field, media.path)
         data = bytes(data or b"")  # what is bytes is not copied; anything else might still change
+        if not data and media.size:
+            raise InvalidRequestError(
+                f"{field} was let go of when its job was accepted: give it again",
+                field=field,
+            )
         if not data:
             raise InvalidRequestError(f"{field} is empty: give a picture or video with content", field=field)
         mime_type = _mime_type(field, media, data)

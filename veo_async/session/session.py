@@ -304,18 +304,21 @@ class VeoSession:
             ConfigurationError: The token is of another provider or origin, or not whole.
             InvalidRequestError: It is no operation name here, or the model is missing.
             LedgerError: It could not be recorded.
+            SessionClosedError: The session closed meanwhile.
         """
         return (await self.attach_many([token_or_operation], model=model))[0]
 
     async def attach_many(self, operations: Iterable[str], model: str | None = None) -> list[Job]:
         """Return the jobs of many operations, in their order; one commit for all.
 
-        Their first checks are spread out. Raises as `attach` does, and then attaches none.
+        Their first checks are spread out. Cancelling is safe: they are attached all the same. Raises as
+        `attach` does, and then attaches none.
         """
         runtime = self._open_runtime()
-        return await runtime.take_up_many(
-            await self._ledger.add_many(self._intake.foreign(operations, model))
-        )
+        return await runtime.run(self._attach, runtime, self._intake.foreign(operations, model))
+
+    async def _attach(self, runtime: Runtime, records: Sequence[JobRecord]) -> list[Job]:
+        return await runtime.take_up_many(await self._ledger.add_many(records))
 
     async def resume(self, *, after_restore: bool = False) -> list[Job]:
         """Take up the ledger's open jobs and return them: queued ones are sent, running ones checked.

@@ -50,7 +50,7 @@ class DirectAnswer:
 
 
 class DirectClient:
-    """Sends small requests over the connections of a connector."""
+    """Sends requests that carry no media over the connections of a connector."""
 
     def __init__(
         self,

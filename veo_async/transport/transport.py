@@ -84,7 +84,7 @@ class _Lane:
     silence: float
     """Looks of the watchdog that may find no new byte; infinite: aiohttp looks after it."""
     direct: DirectClient | None
-    """For small requests, where they may go without aiohttp's session."""
+    """For requests without media, where they may go without aiohttp's session."""
 
 
 class Transport:
