@@ -15,7 +15,7 @@ from .samples import job, move
 @given(st.sampled_from(State), st.sampled_from(Move))
 def test_moving_follows_the_table_and_counts_what_it_should(state: State, what: Move) -> None:
     record = job(state=state, attempts=3)
-    change = move(record, what, 7.5, name="operations/1")
+    change = move(record, what, 7.5, name="operations/1" if what is Move.STARTED else None)
     if what not in TRANSITIONS[state]:
         with pytest.raises(IllegalTransitionError):
             moved(record, change)
@@ -26,7 +26,15 @@ def test_moving_follows_the_table_and_counts_what_it_should(state: State, what: 
     assert (after.armed_at == 7.5) is (what is Move.ARMED)
     assert (after.accepted_at == 7.5) is (what is Move.STARTED)
     assert (after.finished_at == 7.5) is (after.state in FINAL)
-    assert after.operation == "operations/1"
+    assert after.operation == change.operation
+
+
+@given(st.sampled_from(sorted(set(Move) - {Move.STARTED})))
+def test_what_is_said_of_an_operation_is_not_recorded_for_a_job_that_never_was_it(what: Move) -> None:
+    """A check that finds another job's operation refused says nothing of what this one cost."""
+    for state in State:
+        with pytest.raises(IllegalTransitionError):
+            moved(job(state=state), move(job(state=state), what, name="operations/1"))
 
 
 def test_a_crash_makes_an_armed_job_unknown() -> None:

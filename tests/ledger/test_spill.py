@@ -19,7 +19,7 @@ from veo_async.ledger.memory import MemoryLedger
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.ledger.spill import SIZE_BYTES, Spill, changes_in, line_of
 from veo_async.ledger.sqlite import SqliteLedger
-from veo_async.models import JobId, Rejected
+from veo_async.models import JobId, Rejected, Unknown
 
 from .samples import REJECTED, SUCCEEDED, UNKNOWN, job, move
 from .threads import file_size_limit, in_thread
@@ -114,6 +114,24 @@ async def test_what_is_recorded_already_is_not_applied_again(sqlite: SqliteLedge
     await sqlite.spill(not_started)
     await reopened(sqlite)
     assert (await sqlite.get(armed.id) or armed).state is State.UNKNOWN
+
+
+async def test_of_two_answers_that_name_one_operation_the_second_leaves_its_job_unknown(
+    sqlite: SqliteLedger, armed: JobRecord
+) -> None:
+    """Both were spilled, so neither could be told of the other."""
+    second = await sqlite.apply(move(await sqlite.add(job()), Move.ARMED))
+    await sqlite.spill(move(armed, Move.STARTED, name=NAME))
+    await sqlite.spill(move(second, Move.STARTED, name=NAME))
+    await sqlite.add(job())
+    kept = await sqlite.find(armed.provider, NAME)
+    assert kept is not None
+    assert kept.id == armed.id
+    unknown = await sqlite.get(second.id)
+    assert unknown is not None
+    assert unknown.state is State.UNKNOWN
+    assert isinstance(unknown.outcome, Unknown)
+    assert unknown.outcome.reason == "duplicate_name"
 
 
 async def test_what_the_table_does_not_allow_is_left_out_and_said(

@@ -18,6 +18,7 @@ from veo_async.errors import LedgerError
 from veo_async.ledger.memory import MemoryLedger
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
+from veo_async.ledger.rules import unless_taken
 from veo_async.transport import LostFailure, NotSentFailure
 from veo_async.wire import Request, Response
 
@@ -193,9 +194,15 @@ class FlakyLedger(MemoryLedger):
             self.refused.append(change)
             raise LedgerError("the disk is full")
         for kept in self.spilled:
-            await super().apply(kept)
+            await super().apply(await self._unless_taken(kept))
         self.spilled.clear()
         return await super().apply(change, caps)
+
+    async def _unless_taken(self, change: Change) -> Change:
+        record = await self.get(change.job_id)
+        if record is None or change.operation is None:
+            return change
+        return unless_taken(change, await self.find(record.provider, change.operation))
 
     async def spill(self, change: Change) -> None:
         if not self.spills:

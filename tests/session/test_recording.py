@@ -233,3 +233,27 @@ async def test_a_job_that_ended_was_accepted_whatever_troubled_it(session: Make)
         async with asyncio.timeout(60):
             await job.accepted()
             assert isinstance(await job.outcome(), Succeeded)
+
+
+@pytest.mark.parametrize("spills", [True, False])
+async def test_of_two_jobs_that_were_given_one_operation_while_the_ledger_failed_one_is_unknown(
+    session: Make, wire: ScriptedTransport, flaky: FlakyLedger, spills: bool
+) -> None:
+    """What a check says of the operation is the other's: this one may have been billed."""
+    flaky.fails, flaky.spills = answers, spills
+    wire.submits = lambda _, __: accepted(0)
+    wire.checks = lambda _, request: running(operation_of(request))
+    async with session() as veo:
+        jobs = [await veo.enqueue(VideoRequest(f"boat {number}")) for number in range(2)]
+        ends = [asyncio.ensure_future(job.outcome()) for job in jobs]
+        await asyncio.sleep(600)
+        flaky.fails = lambda _: False
+        refusal = {"error": {"code": 400, "message": "The prompt violates our content policy."}}
+        wire.checks = lambda _, __: ok(refusal, 400)
+        await asyncio.sleep(600)
+        assert [job.state for job in jobs] == [State.REJECTED, State.UNKNOWN]
+        for end in ends:
+            end.cancel()
+        with pytest.raises(OutcomeUnknownError) as raised:
+            await jobs[1]
+        assert (raised.value.reason, raised.value.billed) == ("duplicate_name", "unknown")

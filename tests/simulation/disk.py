@@ -15,6 +15,7 @@ from veo_async.engine.lifecycle import IllegalTransitionError
 from veo_async.errors import LedgerError
 from veo_async.ledger.memory import MemoryLedger
 from veo_async.ledger.records import Change
+from veo_async.ledger.rules import unless_taken
 
 from .weather import Fault, Weather
 from .witness import Witness
@@ -145,9 +146,15 @@ class SimulatedLedger:
 
     def _apply_spilled(self) -> None:
         spilled, self._disk.spilled = self._disk.spilled, []
-        for change in spilled:
+        for change in map(self._unless_taken, spilled):  # one by one: each may take a name
             with suppress(IllegalTransitionError, LedgerError):  # as far as the table allows
                 self._witness.committed("apply", (change,), finish(self._disk.store.apply(change)), None)
+
+    def _unless_taken(self, change: Change) -> Change:
+        record, name = finish(self._disk.store.get(change.job_id)), change.operation
+        if record is None or name is None:
+            return change
+        return unless_taken(change, finish(self._disk.store.find(record.provider, name)))
 
     def _failure(self) -> LedgerError | None:
         """Return what is wrong with the disk, if anything is."""

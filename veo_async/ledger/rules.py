@@ -12,7 +12,17 @@ from veo_async.errors import InvalidRequestError, LedgerError
 from veo_async.ledger.records import Change, JobRecord
 from veo_async.models import JobId, Media, Succeeded, Unknown, Video, VideoRequest
 
-__all__ = ["crashed", "moved", "name_taken", "needed", "no_such_job", "pruned", "replacing", "same_job"]
+__all__ = [
+    "crashed",
+    "moved",
+    "name_taken",
+    "needed",
+    "no_such_job",
+    "pruned",
+    "replacing",
+    "same_job",
+    "unless_taken",
+]
 
 _MAY_BE_SENT: Final = frozenset({State.QUEUED, State.ARMED, State.UNKNOWN})
 """An unknown job counts: its owner may have it sent again."""
@@ -22,7 +32,8 @@ def moved(record: JobRecord, change: Change) -> JobRecord:
     """Return the record as it stands after the change.
 
     Raises:
-        IllegalTransitionError: The table has no such pair, or the outcome is of another move.
+        IllegalTransitionError: The table has no such pair, the outcome is of another move, or of an operation
+            that the job never was.
         LedgerError: A job would run without a name, or lose the one it has.
     """
     state = advance(record.state, change.move)
@@ -83,10 +94,21 @@ def _name(record: JobRecord, change: Change) -> str | None:
             job_id=record.id,
             operation=record.operation,
         )
+    if change.operation is not None and record.operation is None and change.move is not Move.STARTED:
+        raise IllegalTransitionError(f"{change.move} is about {change.operation}, which the job never was")
     name = change.operation or record.operation
     if change.move is Move.STARTED and name is None:
         raise LedgerError(f"job {record.id} cannot run without an operation name", job_id=record.id)
     return name
+
+
+def unless_taken(change: Change, holder: JobRecord | None) -> Change:
+    """Return the change, or that its job is unknown where its operation is another job's, the `holder`."""
+    if holder is None or holder.id == change.job_id:
+        return change
+    message = f"the provider named operation {change.operation}, which job {holder.id} already has"
+    outcome = Unknown(reason="duplicate_name", message=message)
+    return evolve(change, move=Move.SILENCED, operation=None, outcome=outcome)
 
 
 def crashed(record: JobRecord, at: float) -> Change:

@@ -28,6 +28,7 @@ from veo_async.ledger.rules import (
     pruned,
     replacing,
     same_job,
+    unless_taken,
 )
 from veo_async.ledger.spill import Spill
 from veo_async.ledger.sqlite_schema import (
@@ -122,7 +123,8 @@ class Store:
 
     def begun(self) -> None:
         """Apply what was spilled, as far as the table allows it; what is recorded already is passed over."""
-        for change in self._spill.waiting:
+        for spilled in self._spill.waiting:
+            change = self._unless_taken(spilled)
             recorded = [(move.move, move.at) for move in self.moves(change.job_id)]
             if (change.move, change.at) in recorded:
                 continue
@@ -130,6 +132,13 @@ class Store:
                 self.apply(change)
             except (IllegalTransitionError, LedgerError) as error:
                 _LOG.warning("a spilled answer is left out (%s %s): %s", change.move, change.operation, error)
+
+    def _unless_taken(self, change: Change) -> Change:
+        """Return a spilled change as it holds now: another job may have come to its operation meanwhile."""
+        job = None if change.operation is None else self.get(change.job_id)
+        if job is None or change.operation is None:
+            return change
+        return unless_taken(change, self.find(job.provider, change.operation))
 
     def add_many(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Keep jobs, or return those that stand under their keys or operations."""

@@ -15,6 +15,7 @@ from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
+from veo_async.ledger.rules import unless_taken
 from veo_async.models import JobId
 
 __all__ = ["Recorder"]
@@ -64,6 +65,20 @@ class Recorder:
             _alarm(job, change, failure, "its spill file has it")
         job.advance(_moved(job.record, change), change.at)
 
+    async def unless_taken(self, change: Change, provider: str) -> Change:
+        """Return the change, or that its job is unknown where another job has its operation.
+
+        Raises:
+            LedgerError: The ledger could not be read.
+        """
+        if change.operation is None:
+            return change
+        holder = await self._ledger.find(provider, change.operation)
+        change_now = unless_taken(change, holder)
+        if change_now is not change:
+            _LOG.error("operation %s is given to job %s as well", change.operation, change.job_id)
+        return change_now
+
     async def take_ledgers_word(self, job: Job) -> None:
         """Take over the row of a job that the ledger knows better than memory does."""
         record = await self._ledger.get(job.id)
@@ -84,9 +99,12 @@ class Recorder:
         if owed is None:
             return
         try:
-            await self._ledger.apply(owed[1])
+            record = await self._ledger.apply(await self.unless_taken(owed[1], job.record.provider))
         except IllegalTransitionError:  # it got there after all
             await self.take_ledgers_word(job)
+        else:
+            if record.state is not job.state:  # its operation is another job's
+                job.advance(record, time.time())
         del self._owed[job.id]
         if isinstance(job.trouble, LedgerError):
             job.trouble = None

@@ -91,7 +91,13 @@ class Resolver:
         if isinstance(outcome, Succeeded):
             result = evolve(outcome.result, job_id=job.id, operation=job.operation)
             outcome = evolve(outcome, result=result)
-        change = Change(job_id=job.id, move=move_for(outcome), at=time.time(), outcome=outcome)
+        change = Change(
+            job_id=job.id,
+            move=move_for(outcome),
+            at=time.time(),
+            operation=job.operation,
+            outcome=outcome,
+        )
         try:
             await self._recorder.apply(job, change)
         except IllegalTransitionError:  # the first durable end stands

@@ -28,7 +28,7 @@ from veo_async.job import Job
 from veo_async.ledger.ledger import Ledger
 from veo_async.ledger.money import Caps
 from veo_async.ledger.records import Change, JobRecord
-from veo_async.models import JobId, Outcome, Priority, Unknown
+from veo_async.models import JobId, Outcome, Priority
 from veo_async.options import RetryPolicy
 from veo_async.providers import Provider
 from veo_async.session.book import Book
@@ -264,7 +264,7 @@ class Submitter:
         change = _change(job, move, answer)
         for wait in (*RECORD_AGAIN_S, None):
             try:
-                change = await self._unless_taken(job, change)
+                change = await self._recorder.unless_taken(change, job.record.provider)
                 await self._recorder.apply(job, change)
             except IllegalTransitionError:  # recorded before, by a task that was stopped on its way
                 await self._recorder.take_ledgers_word(job)
@@ -276,16 +276,6 @@ class Submitter:
                     continue
             break
         return change
-
-    async def _unless_taken(self, job: Job, change: Change) -> Change:
-        """Return the change, or that the job is unknown where another has its operation."""
-        if change.operation is None:
-            return change
-        known = await self._ledger.find(job.record.provider, change.operation)
-        if known is None or known.id == job.id:
-            return change
-        outcome = _duplicate(change.operation, known.id)
-        return evolve(change, move=Move.SILENCED, operation=None, outcome=outcome)
 
 
 def _change(job: Job, move: Move, answer: SubmitAnswer | Lost) -> Change:
@@ -316,9 +306,3 @@ def profile_of(record: JobRecord) -> Profile:
     if request is None:
         return Profile(record.model)
     return Profile(record.model, request.resolution, request.duration_seconds, request.image is not None)
-
-
-def _duplicate(operation: str, holder: JobId) -> Unknown:
-    message = f"the provider named operation {operation}, which job {holder} already has"
-    _LOG.error(message)
-    return Unknown(reason="duplicate_name", message=message)
