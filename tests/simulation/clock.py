@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import selectors
 import uuid
 import warnings
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager, redirect_stderr
 from random import Random
-from typing import Any
+from typing import Any, ClassVar, Self
 from unittest.mock import patch
 
+from anyio._backends._asyncio import CancelScope
 from attrs import define
 
 __all__ = ["Clock", "NothingLeftError", "SimulatedLoop", "StandstillError", "machine"]
@@ -65,6 +67,36 @@ class _NoSelector(selectors.SelectSelector):
         return []
 
 
+class _Task(asyncio.Task[Any]):
+    """Sets of tasks, anyio's among them, have an order that does not hang on where these lie in memory."""
+
+    _number: int
+
+    def __new__(cls, number: int, coroutine: Coroutine[Any, Any, Any], **options: Any) -> Self:  # noqa: ARG004
+        """Take a number, which the base's constructor asks for already."""
+        task = super().__new__(cls)
+        task._number = number
+        return task
+
+    def __init__(self, number: int, coroutine: Coroutine[Any, Any, Any], **options: Any) -> None:  # noqa: ARG002
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Scope(CancelScope):
+    """The same for sets of anyio's cancel scopes."""
+
+    numbers: ClassVar[Iterator[int]]
+    _number: int | None = None
+
+    def __hash__(self) -> int:
+        if self._number is None:
+            self._number = next(self.numbers)
+        return self._number
+
+
 class SimulatedLoop(asyncio.SelectorEventLoop):
     """The loop of one simulated process: its monotonic clock begins anew with the process."""
 
@@ -72,6 +104,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self.clock = clock
         self._booted_at = clock.true - 1_000.0
         self._tasks: list[asyncio.Task[Any]] = []
+        self._begun = 0
         selector = _NoSelector()
         selector.loop = self
         super().__init__(selector)
@@ -97,7 +130,8 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Task[Any]:
         if len(self._tasks) > 256:
             self._tasks = [task for task in self._tasks if not task.done()]
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
+        self._begun += 1
+        task = _Task(self._begun, coroutine, loop=loop, **options)
         self._tasks.append(task)
         return task
 
@@ -109,7 +143,9 @@ def machine(clock: Clock, dice: Random) -> Generator[None]:
     def uuid4() -> uuid.UUID:
         return uuid.UUID(int=dice.getrandbits(128), version=4)
 
+    _Scope.numbers = itertools.count()
     with (
+        patch("anyio._backends._asyncio.CancelScope", _Scope),
         patch("time.time", clock.wall),
         patch("uuid.uuid4", uuid4),
         redirect_stderr(io.StringIO()),  # alarms about money are said there too

@@ -209,7 +209,7 @@ class _Names(dict[Any, Any]):
 def name_of_another() -> AbstractContextManager[Any]:
     real = MemoryLedger.__init__
 
-    async def unless_taken(self: Submitter, job: Job, change: Change) -> Change:
+    async def unless_taken(self: Recorder, change: Change, provider: str) -> Change:
         return change
 
     def init(self: MemoryLedger) -> None:
@@ -217,7 +217,7 @@ def name_of_another() -> AbstractContextManager[Any]:
         self._by_operation = defaultdict(_Names)
 
     return _all(
-        patch.object(Submitter, "_unless_taken", unless_taken), patch.object(MemoryLedger, "__init__", init)
+        patch.object(Recorder, "unless_taken", unless_taken), patch.object(MemoryLedger, "__init__", init)
     )
 
 
