@@ -18,6 +18,7 @@ from veo_async.ledger import Ledger
 from veo_async.ledger.memory import MemoryLedger
 from veo_async.ledger.money import Accounts, Caps, accounts
 from veo_async.ledger.records import Change, FileRecord, JobRecord, MoveRecord
+from veo_async.ledger.rules import unless_taken
 from veo_async.ledger.sqlite import SqliteLedger
 from veo_async.models import JobId, Outcome, Result, Succeeded, Video
 
@@ -122,9 +123,15 @@ class Both(RuleBasedStateMachine):
         memory, sqlite = self.ledgers
         self.at += 1
         change = move(record, what, self.at, name=name)
-        self.run(told(memory.apply(change)))
+        self.run(told(memory.apply(self.unless_taken(change, record.provider))))
         self.run(sqlite.spill(change))
         self.run(sqlite.release("nothing"))
+
+    def unless_taken(self, change: Change, provider: str) -> Change:
+        operation = change.operation
+        if operation is None:
+            return change
+        return unless_taken(change, self.run(self.ledgers[0].find(provider, operation)))
 
     @rule(records=st.lists(jobs, max_size=3))
     def fail_together(self, records: list[JobRecord]) -> None:

@@ -103,8 +103,8 @@ def _name(record: JobRecord, change: Change) -> str | None:
 
 
 def unless_taken(change: Change, holder: JobRecord | None) -> Change:
-    """Return the change, or that its job is unknown where its operation is another job's, the `holder`."""
-    if holder is None or holder.id == change.job_id:
+    """Return the change, or that its job is unknown where its operation is another's, the `holder`."""
+    if change.move is not Move.STARTED or holder is None or holder.id == change.job_id:
         return change
     message = f"the provider named operation {change.operation}, which job {holder.id} already has"
     outcome = Unknown(reason="duplicate_name", message=message)

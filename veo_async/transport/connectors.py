@@ -195,7 +195,7 @@ class MarkedConnector(aiohttp.TCPConnector):
 class FramedConnector(MarkedConnector):
     """For answers that are worth a closer look: nothing after one can spoil it."""
 
-    relay = FramedProtocol
+    relay: type[RelayProtocol] = FramedProtocol
 
 
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
