@@ -21,8 +21,8 @@ Make = Callable[..., VeoSession]
 BYTES_A_JOB = 1550.0
 """Seen on CPython 3.11, without the scheduler; later ones need less. Asyncio's task, coroutine and future are
 1,000 of them. Should you have made it less, write the new figure here."""
-ROOM = 30.0
-"""Less than a tuple of one takes."""
+ROOM = 120.0
+"""Asyncio's set of all tasks doubles at another job where earlier tests have filled it; a dict is more."""
 SOME, MORE = 100, 500
 ENGINE = str(Path(veo_async.__file__).parent / "engine" / "*")
 
