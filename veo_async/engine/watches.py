@@ -265,12 +265,13 @@ class WatchList:
 
     def judge(self, watch: Watch, answer: CheckAnswer | NotSent | Lost, now: float) -> Sequence[Action]:
         """Act on what is said of an operation."""
+        if isinstance(answer, _HEARD):
+            self._budget.succeeded(watch.key)
         return self._ON[type(answer)](self, watch, answer, now)
 
     # ── what an answer means ────────────────────────────────────────────────────────────────────────────
 
     def _on_running(self, watch: Watch, _: CheckAnswer, now: float) -> Sequence[Action]:
-        self._budget.succeeded(watch.key)
         watch.trouble = None
         watch.told = False
         self._see_running(watch, now)
@@ -292,7 +293,6 @@ class WatchList:
         return ()
 
     def _on_finished(self, watch: Watch, answer: Finished, now: float) -> Sequence[Action]:
-        self._budget.succeeded(watch.key)
         unseen = now - watch.seen_running_at
         if (
             watch.learns
@@ -304,7 +304,6 @@ class WatchList:
         return self._resolve(watch, answer.outcome, unseen / 2 if was_watched else None)
 
     def _on_empty(self, watch: Watch, answer: Empty, now: float) -> Sequence[Action]:
-        self._budget.succeeded(watch.key)
         times = self._count(watch, Empty).times
         if times > len(EMPTY_GAPS_S):
             return self._resolve(watch, answer.outcome)
@@ -312,7 +311,6 @@ class WatchList:
         return ()
 
     def _on_missing(self, watch: Watch, answer: Missing, now: float) -> Sequence[Action]:
-        self._budget.succeeded(watch.key)
         if now - watch.opened_at < NEW_S:
             return self._retry_later(watch, now, cost=0)
         if self._count(watch, Missing).times >= MISSING_TIMES:
@@ -447,6 +445,8 @@ class WatchList:
         return max(gap, STALLED_GAP_S) if watch.stalled else gap
 
 
+_HEARD = (Running, Finished, Empty, Missing)
+"""What is said of an operation itself: the check that brought it went well."""
 _due_at = attrgetter("due_at")
 _stall_at = attrgetter("stall_at")
 
