@@ -15,10 +15,9 @@ from .measuring import Held, Lateness, Slope
 
 __all__ = ["Figures"]
 
-WARM_UP_SHARE: Final = 0.2
-"""Of the waves: until what is kept is full (the last 1,000 jobs, SQLite's pages, the allocators' pools)."""
-RESIDENT_WARM_UP_SHARE: Final = 0.5
-"""Of the waves, for resident memory: until the allocators have seen their highest tide."""
+WARM_UP_SHARE: Final = 0.5
+"""Of the waves: until what is kept is full (the last 1,000 jobs, SQLite's pages), tables have grown to the most
+that is open at once, and the allocators have seen their highest tide."""
 LONG_WAVES: Final = 50
 """From so many on resident memory is looked at to the kilobyte; in fewer the allocators' pages drown it."""
 
@@ -70,7 +69,7 @@ class Figures:
     @property
     def rss_kb(self) -> Slope:
         """Growth of the resident memory in KB for 1,000 jobs."""
-        return self._slope([held.rss_bytes / 1024 for held in self.samples], RESIDENT_WARM_UP_SHARE)
+        return self._slope([held.rss_bytes / 1024 for held in self.samples])
 
     @property
     def heap_kb(self) -> Slope:
@@ -82,8 +81,8 @@ class Figures:
         """Growth of what Python has in use, in pieces of memory for 1,000 jobs."""
         return self._slope([held.blocks for held in self.samples])
 
-    def _slope(self, values: list[float], warm_up_share: float = WARM_UP_SHARE) -> Slope:
-        warm = round(warm_up_share * len(values))
+    def _slope(self, values: list[float]) -> Slope:
+        warm = round(WARM_UP_SHARE * len(values))
         return Slope.of([jobs / 1000 for jobs in self.jobs[warm:]], values[warm:])
 
     def problems(self) -> Iterator[str]:

@@ -42,7 +42,8 @@ def nothing(_: int) -> dict[str, int]:
 
 
 def warming_up(number: int) -> dict[str, int]:
-    return {"rss_bytes": min(number, 2) << 20, "blocks": 50_000 * min(number, 2)}
+    highest = min(number, 5)
+    return {"rss_bytes": highest << 20, "blocks": 5_000 * highest, "heap_bytes": 100_000 * highest}
 
 
 @pytest.mark.parametrize("grow", [nothing, warming_up])

@@ -93,7 +93,7 @@ class Dialect(Protocol):
             response: The answer.
             model: Whose operations were asked for.
             wanted: Says whether somebody waits for an operation, by its full name: one that has ended and
-                that nobody waits for may be left out. None: none is.
+                that nobody waits for may be left out, and when operations were created. None: nothing is.
         """
         ...
 

@@ -198,11 +198,12 @@ def _listed(body: JsonObject, model: str, response: Response, wanted: Callable[[
     for entry in fields.objects(body, "operations", "$"):
         try:
             name = operation_names.full_name(fields.text(entry, "name", "$"), model)
-            if wanted is not None and entry.get("done") is True and not wanted(name):
+            if wanted is None:
+                instant = operations.created_at(entry)
+                if instant is not None:
+                    created_at[name] = instant
+            elif entry.get("done") is True and not wanted(name):
                 continue  # most of a page are: to read them all would stop the loop for 30 ms
-            instant = operations.created_at(entry)
-            if instant is not None:
-                created_at[name] = instant
             answers[name] = operations.read_operation(entry)
         except ProtocolError:
             continue

@@ -177,23 +177,27 @@ class Listings:
 
     def _on_page(self, listing: Listing, page: Listed, now: float) -> list[Action]:
         listing.pages += 1
+        listing.unseen.difference_update(page.answers)
         members, due, watches = listing.members, listing.due, self._watches
-        answered, actions = 0, list[Action]()
+        answered, actions, running = 0, list[Action](), list[Watch]()
         for name, answer in page.answers.items():
             watch = members.get(name)
             if watch is None or watch.is_over:
                 continue  # somebody else's, or over: nobody's news
-            listing.unseen.discard(name)
             if not isinstance(answer, _TELLING):
                 self._ask_alone(listing, watch.key, now)
                 continue
             answered += 1
             if name in due:
                 watches.answered(due.pop(name))
-            elif watches.is_checking(watch.key):
+            elif watch.key in watches.checking:
                 continue  # its own check is under way
-            actions += watches.judge(watch, answer, now)
-            listing.worth += watch.worth
+            if isinstance(answer, Running):
+                running.append(watch)
+            else:
+                actions += watches.judge(watch, answer, now)
+        actions += watches.seen_running(running, now)
+        listing.worth += sum([watch.worth for watch in running])
         listing.answered += answered
         listing.token = page.next_page_token
         if listing.token is not None and answered >= WORTH and self._is_more_wanted(listing):
@@ -222,7 +226,7 @@ class Listings:
         self._alone.add(key)
         if listing.due.pop(key.name, None) is not None:
             self._watches.answered(key)
-        if not self._watches.is_checking(key):
+        if key not in self._watches.checking:
             self._watches.check_again(key, now)
 
     def _release(self, listing: Listing, now: float) -> None:

@@ -40,10 +40,14 @@ class RetryBudget:
         self._paid[whose] = self._paid.get(whose, 0) + cost
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Nothing was taken that a success could bring back."""
+        return not self._paid and self.tokens == TOKENS
+
     def succeeded(self, whose: Hashable) -> None:
         """Give back what the retries of one have cost; a success at the first try brings one token."""
-        if self._paid or self.tokens < TOKENS:  # as good as never, and asked for with each answer
-            self.tokens = min(TOKENS, self.tokens + self._paid.pop(whose, 1))
+        self.tokens = min(TOKENS, self.tokens + self._paid.pop(whose, 1))
 
     def forget(self, whose: Hashable) -> None:
         """Keep what the retries of one have cost: it is over without a success."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from operator import attrgetter
 from random import Random
 from typing import ClassVar, Final
@@ -97,7 +98,7 @@ class Watch:
     @property
     def worth(self) -> float:
         """What a look at it is worth: 1/gap²."""
-        return 1 / (TICK_S * self.gap_ticks) ** 2 if self.gap_ticks else 0.0
+        return _worth(self.gap_ticks)
 
 
 @define(eq=False, weakref_slot=False)
@@ -136,7 +137,8 @@ class WatchList:
         self._deadlines: Agenda[Watch] = Agenda(_stall_at)
         self._spread: Spread | None = None
         """Of restored operations, where more of them follow."""
-        self._checking: set[OperationKey] = set()
+        self.checking: set[OperationKey] = set()
+        """Those whose check is under way; for others to be read only."""
         self._hastened: set[OperationKey] = set()
         """Those that may have ended during the check that is under way, whose answer may be from before."""
         self._stalled = 0
@@ -193,7 +195,7 @@ class WatchList:
         """Take up to `count` due operations to be checked now, the longest expected undetected wait first."""
         while (due_at := self._due.first()) <= now:
             watch = self._due.pop()
-            if watch.key in self._checking:  # opened anew during a check, whose answer serves as well
+            if watch.key in self.checking:  # opened anew during a check, whose answer serves as well
                 watch.due_at = math.inf
             else:
                 self._line.add(watch.key, watch.priority, due_at, min(due_at, watch.waits_from))
@@ -201,7 +203,7 @@ class WatchList:
         taken = self._line.take(count, now)
         for key in taken:
             self._watches[key].due_at = math.inf
-        self._checking.update(taken)
+        self.checking.update(taken)
         return taken
 
     def eta(self, key: OperationKey, now: float) -> Eta | None:
@@ -229,15 +231,11 @@ class WatchList:
                 actions += self._stall(watch, now)
         return actions
 
-    def is_checking(self, key: OperationKey) -> bool:
-        """Return whether a check of an operation is under way."""
-        return key in self._checking
-
     def answered(self, key: OperationKey) -> bool:
         """End a check; False for a doubled or foreign answer, which is no news."""
-        if key not in self._checking:
+        if key not in self.checking:
             return False
-        self._checking.discard(key)
+        self.checking.discard(key)
         return True
 
     def check_again(self, key: OperationKey, now: float) -> None:
@@ -255,7 +253,7 @@ class WatchList:
         watch = self._watches.get(key)
         if watch is None:
             return False
-        if key in self._checking:
+        if key in self.checking:
             self._hastened.add(key)
         elif watch.trouble is None and not watch.told:
             self._see_running(watch, now)  # as far as is known: an end that is told is about now
@@ -269,20 +267,31 @@ class WatchList:
             self._budget.succeeded(watch.key)
         return self._ON[type(answer)](self, watch, answer, now)
 
+    def seen_running(self, watches: Iterable[Watch], now: float) -> list[Action]:
+        """Act on a list that shows operations to run, as most are at most times."""
+        actions: list[Action] = []
+        longest_wait, fresh_s = self._policy.deadline + TICK_S, (1 - WORN) * TICK_S
+        is_repaid = self._budget.is_full
+        hastened = self._hastened
+        for watch in watches:
+            if not is_repaid:
+                self._budget.succeeded(watch.key)
+            watch.trouble = None
+            watch.told = False
+            self._see_running(watch, now)
+            if watch.stall_at > watch.opened_at + longest_wait and not watch.stalled:
+                actions += self._own_deadline(watch, now)
+            if hastened and watch.key in hastened:
+                hastened.discard(watch.key)
+                self._schedule(watch, now)
+            elif not watch.gap_ticks or not now + fresh_s * watch.gap_ticks < watch.due_at < math.inf:
+                self._schedule_regular(watch, now)
+        return actions
+
     # ── what an answer means ────────────────────────────────────────────────────────────────────────────
 
     def _on_running(self, watch: Watch, _: CheckAnswer, now: float) -> Sequence[Action]:
-        watch.trouble = None
-        watch.told = False
-        self._see_running(watch, now)
-        has_waited = watch.stall_at > watch.opened_at + self._policy.deadline + TICK_S
-        actions = self._own_deadline(watch, now) if has_waited and not watch.stalled else ()
-        if self._hastened and watch.key in self._hastened:
-            self._hastened.discard(watch.key)
-            self._schedule(watch, now)
-        elif not watch.gap_ticks or not now + WORN * TICK_S * watch.gap_ticks < watch.due_at < math.inf:
-            self._schedule_regular(watch, now)
-        return actions
+        return self.seen_running((watch,), now)
 
     def _own_deadline(self, watch: Watch, now: float) -> Sequence[Action]:
         """Let a deadline that waited for the operation to be seen count from the acceptance on."""
@@ -445,10 +454,15 @@ class WatchList:
         return max(gap, STALLED_GAP_S) if watch.stalled else gap
 
 
-_HEARD = (Running, Finished, Empty, Missing)
-"""What is said of an operation itself: the check that brought it went well."""
+_HEARD = (Finished, Empty, Missing)
+"""What is said of an operation itself, as `Running` is: the check that brought it went well."""
 _due_at = attrgetter("due_at")
 _stall_at = attrgetter("stall_at")
+
+
+@cache
+def _worth(gap_ticks: int) -> float:
+    return 1 / (TICK_S * gap_ticks) ** 2 if gap_ticks else 0.0
 
 
 def _on_grid(instant: float) -> float:
