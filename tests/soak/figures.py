@@ -16,8 +16,8 @@ from .measuring import Held, Lateness, Slope
 __all__ = ["Figures"]
 
 WARM_UP_SHARE: Final = 0.5
-"""Of the waves: until what is kept is full (the last 1,000 jobs, SQLite's pages), tables have grown to the most
-that is open at once, and the allocators have seen their highest tide."""
+"""Of the waves: until what is kept is full (the last 1,000 jobs, SQLite's pages), tables have grown to the
+most that is open at once, and the allocators have seen their highest tide."""
 LONG_WAVES: Final = 50
 """From so many on resident memory is looked at to the kilobyte; in fewer the allocators' pages drown it."""
 
