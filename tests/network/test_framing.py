@@ -10,11 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veo_async.transport.framing import FramedProtocol, end_of_answer
+from veo_async.transport.chunks import Chunks
+from veo_async.transport.framing import Counted, FramedProtocol, body_of
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: a\r\nContent-Length: 2\r\n\r\n"
+CHUNKED = HEAD.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
 INTERIM = b"HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\n"
-ANSWER = INTERIM + HEAD + b"{}"
+LAST = b"0\r\n\r\n"
+ANSWERS = {
+    "counted": INTERIM + HEAD + b"{}",
+    "chunked": CHUNKED + b"2\r\n{\n\r\nA ; of=10\r\n0123456789\r\n1\r\n}\r\n" + LAST,
+    "with trailers": CHUNKED + b"02\r\n{}\r\n0;last\r\nDigest: x\r\nb: 2\r\n\r\n",
+    "counted as well": CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\n") + b"2\r\n{}\r\n" + LAST,
+}
+MORE = b"0\r\n\r\nand more"
+
+
+def end_of(data: bytes) -> float | None:
+    """Return where the answer ends, by what tells it once the head is there."""
+    found = body_of(data)
+    if found is None:
+        return None
+    start, body = found
+    assert isinstance(body, Counted)
+    return start + body.left
 
 
 @pytest.mark.parametrize(
@@ -23,10 +42,10 @@ ANSWER = INTERIM + HEAD + b"{}"
         (b"", None),
         (HEAD[:-1], None),
         (HEAD, len(HEAD) + 2),
-        (ANSWER + b"and more", len(ANSWER)),
+        (INTERIM + HEAD + b"{}and more", len(INTERIM + HEAD) + 2),
         (INTERIM, None),
         (HEAD.replace(b"Content-Length: 2", b"CONTENT-LENGTH:2 "), len(HEAD) + 2),
-        (HEAD.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked"), inf),
+        (HEAD.replace(b"Content-Length: 2", b"Transfer-Encoding: gzip, chunked"), inf),
         (HEAD.replace(b"2\r\n", b"-2\r\n"), inf),
         (HEAD.replace(b"2\r\n", b"\xef\xbc\x92\r\n"), inf),
         (HEAD.replace(b"Content-Length: 2", b"Connection: close") + b"\r\nContent-Length: 2\r\n", inf),
@@ -35,7 +54,15 @@ ANSWER = INTERIM + HEAD + b"{}"
 )
 def test_an_answers_length_is_told_by_its_head(data: bytes, end: float | None) -> None:
     """By that of the final answer; infinite where it says nothing, and for what is no head at all."""
-    assert end_of_answer(data) == end
+    assert end_of(data) == end
+
+
+@pytest.mark.parametrize("body", [b"\r\n{}", b"{}", b"-1\r\n{}", b"2" * 9_000, b"2\r\n{}\r\nx\r\n"])
+def test_what_is_no_chunked_body_has_no_end(body: bytes) -> None:
+    """The reader of the answer sees all of it, and says what is wrong."""
+    chunks = Chunks()
+    assert sum(chunks.take(body[start : start + 7]) for start in range(0, len(body), 7)) == len(body)
+    assert chunks.take(LAST + MORE) == len(LAST + MORE)
 
 
 class Reader(asyncio.Protocol):
@@ -48,11 +75,12 @@ class Reader(asyncio.Protocol):
         self.pieces.append(data)
 
 
-@given(st.lists(st.integers(0, len(ANSWER) + 8), max_size=6))
-def test_nothing_is_dropped_and_no_piece_reaches_over_the_end(cuts: list[int]) -> None:
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@given(st.lists(st.integers(0, 140), max_size=6))
+def test_nothing_is_dropped_and_no_piece_reaches_over_the_end(answer: bytes, cuts: list[int]) -> None:
     """However the bytes come: the same bytes, cut where the answer ends; and again for the next one."""
-    whole = ANSWER + b"and more"
-    places = sorted({0, *cuts, len(whole)})
+    whole = answer + MORE
+    places = sorted({0, *(cut for cut in cuts if cut < len(whole)), len(whole)})
     reader = Reader()
     protocol = FramedProtocol(reader)
     for _ in range(2):
@@ -62,4 +90,4 @@ def test_nothing_is_dropped_and_no_piece_reaches_over_the_end(cuts: list[int]) -
             protocol.data_received(whole[start:stop])
         assert b"".join(reader.pieces) == whole
         ends = {len(b"".join(reader.pieces[: count + 1])) for count in range(len(reader.pieces))}
-        assert len(ANSWER) in ends
+        assert len(answer) in ends

@@ -651,9 +651,16 @@ async def test_bytes_after_the_answer_cost_the_connection_and_not_the_answer() -
     assert server.connections == 2
 
 
-async def test_nonsense_after_the_answer_does_not_lose_a_paid_one() -> None:
+@pytest.mark.parametrize(
+    "whole",
+    [
+        head(200, {"Content-Length": "2"}) + b"{}",
+        head(200, {"Transfer-Encoding": "chunked"}) + b"2\r\n{}\r\n0\r\n\r\n",
+    ],
+    ids=["counted", "chunked"],
+)
+async def test_nonsense_after_the_answer_does_not_lose_a_paid_one(whole: bytes) -> None:
     """In the same piece of data: aiohttp's parser alone would throw the answer away with it."""
-    whole = head(200, {"Content-Length": "2"}) + b"{}"
     interim = b"HTTP/1.1 102 Processing\r\n\r\n"
 
     async with (

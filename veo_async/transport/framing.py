@@ -10,31 +10,58 @@ from __future__ import annotations
 import asyncio
 import re
 from math import inf
-from typing import Final
+from typing import Final, Protocol
 
+from attrs import define
+
+from veo_async.transport.chunks import Chunks
 from veo_async.transport.relays import RelayProtocol
 
-__all__ = ["FramedProtocol", "end_of_answer"]
+__all__ = ["Counted", "FramedProtocol", "body_of"]
 
 _HEAD_END: Final = b"\r\n\r\n"
 _INTERIM: Final = re.compile(rb"HTTP/1\.[01] 1[0-9][0-9]\b")
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
+_CHUNKED: Final = re.compile(rb"(?i)\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n")
 _LONGEST_HEAD: Final = 1 << 16
 
 
-def end_of_answer(data: bytes) -> float | None:
-    """Return how long the answer is that `data` begins with; infinite where its head doesn't say it.
+class _Body(Protocol):
+    """Knows where it ends."""
 
-    None: the head is not complete yet.
+    def take(self, data: bytes) -> int:
+        """Return how many bytes of the next piece belong to the body."""
+        ...
+
+
+@define
+class Counted:
+    """A body of so many bytes; infinite where only the connection's end ends it."""
+
+    left: float
+
+    def take(self, data: bytes) -> int:
+        """Return how many bytes of the next piece belong to the body."""
+        taken = int(min(self.left, len(data)))
+        self.left -= taken
+        return taken
+
+
+def body_of(data: bytes) -> tuple[int, _Body] | None:
+    """Return where the body begins of the answer that `data` begins with, and what knows its end.
+
+    None: the head is not complete yet. What has no end to its head is a body as a whole.
     """
     start = 0
     while (head_end := data.find(_HEAD_END, start)) >= 0:
         body = head_end + len(_HEAD_END)
         if not _INTERIM.match(data, start):
+            if _CHUNKED.search(data, start, body):
+                return body, Chunks()
             length = _LENGTH.search(data, start, body)
-            return body + int(length[1]) if length else inf
+            return body, Counted(int(length[1]) if length else inf)
         start = body
-    return inf if len(data) > _LONGEST_HEAD else None
+    return (0, Counted(inf)) if len(data) > _LONGEST_HEAD else None
 
 
 class FramedProtocol(RelayProtocol, asyncio.Protocol):
@@ -43,7 +70,7 @@ class FramedProtocol(RelayProtocol, asyncio.Protocol):
     def begin(self) -> None:
         """Expect a new answer."""
         self._head = b""
-        self._left: float | None = None
+        self._body: _Body | None = None
 
     def data_received(self, data: bytes) -> None:
         """Hand over bytes; those after the answer's end on their own."""
@@ -54,13 +81,13 @@ class FramedProtocol(RelayProtocol, asyncio.Protocol):
 
     def _cut(self, data: bytes) -> int:
         """Return how many bytes of `data` belong to the answer: all of them until its end is known."""
-        if self._left is None:
-            before = len(self._head)
-            self._head += data
-            end = end_of_answer(self._head)
-            if end is None:
-                return len(data)
-            self._head, self._left = b"", end - before
-        cut = int(min(max(0, self._left), len(data)))
-        self._left -= cut
-        return cut
+        if self._body is not None:
+            return self._body.take(data)
+        before = len(self._head)
+        self._head += data
+        found = body_of(self._head)
+        if found is None:
+            return len(data)
+        start, self._body = found
+        head, self._head = self._head, b""
+        return start - before + self._body.take(head[start:])
