@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veo_async.dialects.strict_json import MAX_DEPTH, MAX_DIGITS, decode
+from veo_async.dialects.strict_json import LONG, MAX_DEPTH, MAX_DIGITS, decode
 from veo_async.errors import ProtocolError
 
 characters = st.characters(exclude_categories=["Cs"])
@@ -67,6 +67,53 @@ def test_what_is_refused(body: bytes, words: str) -> None:
     """Each is an error that says what is wrong."""
     with pytest.raises(ProtocolError, match=words):
         decode(body)
+
+
+@st.composite
+def texts_of_objects(draw: st.DrawFn, levels: int = 3) -> str:
+    """Return the text of an object that may have a key twice, blanks anywhere, and colons in its strings."""
+    blank = st.sampled_from(["", " ", "\n"])
+    key = st.sampled_from(["done", "a", ":", ": ", '{"', "\\u0061"])
+
+    def value() -> str:
+        kind = draw(st.sampled_from(["text", "number", "list", "object"]))
+        if kind == "object" and levels:
+            return draw(texts_of_objects(levels - 1))
+        if kind == "list" and levels:
+            return f"[{draw(texts_of_objects(levels - 1))}, {draw(texts_of_objects(levels - 1))}]"
+        return f'"{draw(key).replace(chr(34), "")}"' if kind == "text" else "1.5"
+
+    names = [draw(key).replace('"', "") for _ in range(draw(st.integers(0, 3)))]
+    members = [f'{draw(blank)}"{name}"{draw(blank)}:{draw(blank)}{value()}' for name in names]
+    return "{" + ",".join(members) + draw(blank) + "}"
+
+
+def read(body: bytes) -> object:
+    """Return what a body is read as, or why it is not."""
+    try:
+        return decode(body)
+    except ProtocolError as error:
+        return error.message
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts_of_objects())
+def test_long_answers_are_read_as_short_ones_are(text: str) -> None:
+    """They have a quicker way, and keys that come twice in them are found all the same."""
+    body = text.encode()
+    assert read(body + b" " * LONG) == read(body)
+
+
+@pytest.mark.parametrize(
+    "twice",
+    ['"done": 1, "done": 2', '"a" :1,"a":2', '"a"\n:1,"a":2, "b": ":"', '"b": [{"a": ":", "a": {}}]'],
+)
+def test_a_key_that_comes_twice_in_a_long_answer_is_refused(twice: str) -> None:
+    """Wherever it is, however the colons stand."""
+    others = ", ".join(f'"{number}": {{"name": "operations/{number}"}}' for number in range(200))
+    decode(f"{{{others}}}".encode())
+    with pytest.raises(ProtocolError, match="twice"):
+        decode(f"{{{others}, {twice}}}".encode())
 
 
 @pytest.mark.parametrize("digits", ["9" * MAX_DIGITS, "-" + "9" * MAX_DIGITS, "0"])

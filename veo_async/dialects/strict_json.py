@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from math import isfinite
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, TypedDict, cast
 
 from veo_async.dialects.excerpts import excerpt
 from veo_async.dialects.fields import JsonObject, is_object
 from veo_async.errors import ProtocolError
 
-__all__ = ["MAX_DEPTH", "MAX_DIGITS", "decode"]
+__all__ = ["LONG", "MAX_DEPTH", "MAX_DIGITS", "decode"]
 
 MAX_DEPTH: Final = 64
 """Deepest nesting of objects and arrays."""
 MAX_DIGITS: Final = 64
 """Longest integer: int() of a long text takes quadratic time."""
+LONG: Final = 4096
+"""Bytes from which on an answer is worth the quick ways: a page of a list is, a single operation is not."""
 
 _MAX_TITLE: Final = 80
 _TITLE: Final = re.compile(r"<title[^<>]{0,200}>([^<]{0,500})", re.IGNORECASE)
@@ -37,9 +40,10 @@ def decode(body: bytes) -> JsonObject:
         ProtocolError: it is anything else; `path` names the place where that is known.
     """
     _refuse_other_than_json(body)
-    _refuse_deep(body)
+    marks = _outside_strings(body)
+    _refuse_deep(body, marks)
     try:
-        value: object = _DECODER.decode(body.decode("utf-8"))
+        value = _decoded(body.decode("utf-8"), marks)
     except UnicodeDecodeError as error:
         raise ProtocolError(f"the answer is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -70,8 +74,16 @@ def _title(body: bytes) -> str:
     return f": {excerpt(' '.join(found[1].split()), _MAX_TITLE)!r}"
 
 
-def _refuse_deep(body: bytes) -> None:
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH or _is_flat(body):
+def _outside_strings(body: bytes) -> bytes | None:
+    """Return what stands outside of strings, for the quick ways with a long answer.
+
+    None: it is short, or has escapes, so that it takes more to tell where its strings end.
+    """
+    return None if len(body) < LONG or b"\\" in body else b"".join(body.split(b'"')[::2])
+
+
+def _refuse_deep(body: bytes, marks: bytes | None) -> None:
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH or (marks is not None and _is_flat(marks)):
         return
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(body):
@@ -84,20 +96,33 @@ def _refuse_deep(body: bytes) -> None:
             depth -= 1
 
 
-def _is_flat(body: bytes) -> bool:
+def _is_flat(marks: bytes) -> bool:
     """Return whether a few passes take all brackets away, pair by pair: so it is with long lists.
 
     A pass takes at most two levels away. For such lists this takes a seventh of a look at each mark.
     """
-    if b"\\" in body:
-        return False  # it takes more to tell where a string ends
-    outside = b"".join(body.split(b'"')[::2])
-    brackets = outside.translate(None, _NO_BRACKETS)
+    brackets = marks.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH // 2):
         if not brackets:
             return True
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
     return False
+
+
+def _decoded(text: str, marks: bytes | None) -> object:
+    """Decode a text; its keys are compared only where objects have fewer of them than there are colons."""
+    if marks is not None:
+        members = 0
+
+        def count(found: JsonObject) -> JsonObject:
+            nonlocal members
+            members += len(found)
+            return found
+
+        value: object = json.JSONDecoder(object_hook=count, **_NUMBERS).decode(text)
+        if members == marks.count(b":"):
+            return value
+    return _COMPARING.decode(text)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -107,6 +132,14 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for index, key in enumerate(keys) if key in keys[:index])
         raise ProtocolError(f"the answer has the key {excerpt(twice, 80)!r} twice in one object")
     return members
+
+
+class _Numbers(TypedDict):
+    """How a decoder reads numbers."""
+
+    parse_int: Callable[[str], int]
+    parse_float: Callable[[str], float]
+    parse_constant: Callable[[str], NoReturn]
 
 
 def _integer(digits: str) -> int:
@@ -145,9 +178,5 @@ def _refuse_lone_surrogate(text: str, path: str) -> None:
         raise ProtocolError(f"{path} has a lone surrogate, which is no character", path=path) from None
 
 
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_without_duplicates,
-    parse_int=_integer,
-    parse_float=_finite,
-    parse_constant=_not_a_number,
-)
+_NUMBERS: Final = _Numbers(parse_int=_integer, parse_float=_finite, parse_constant=_not_a_number)
+_COMPARING: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, **_NUMBERS)
