@@ -25,6 +25,7 @@ from veo_async.engine.events import (
     Pause,
     Profile,
     Resolve,
+    Stall,
 )
 from veo_async.engine.listing import is_never
 from veo_async.engine.scheduler import PollScheduler
@@ -263,6 +264,34 @@ def test_a_page_tells_ends_as_checks_do() -> None:
     assert scheduler.open_operations == 19
 
 
+def test_what_is_nobodys_news_on_a_page_does_not_end_it() -> None:
+    """Neither somebody else's operation nor one whose own check is under way: those after it are read."""
+    scheduler = PollScheduler(policy=FIVE, limits=FREELY, parent_of=model_of)
+    scheduler.handle(*opened(*many(7)), now=0)
+    assert checked(turn(scheduler, 5)) == set(many(7))
+    scheduler.handle(*opened(*many(10)[7:]), now=5)
+    assert turn(scheduler, 10) == [CheckList(PARENT)]
+    foreign = {key(99).name: FINISHED}
+    everyone = {one.name: FINISHED for one in many(10)}
+    ended = told(scheduler, Listed(answers={**foreign, **everyone}), 10)
+    assert [action.key for action in made(ended, Resolve)] == many(10)[7:]
+
+
+def test_all_on_a_page_that_are_past_their_deadlines_are_told_of() -> None:
+    """Those that were taken up wait until they are seen to run; an end on the same page is told too."""
+    policy = PollPolicy(min_interval=5, max_interval=5, deadline=100)
+    scheduler = PollScheduler(policy=policy, limits=FREELY, parent_of=model_of)
+    late = [OperationOpened(one, Profile(MODEL), age=200, restored=True) for one in many(10)]
+    scheduler.handle(*late, now=0)
+    now = wake(scheduler)
+    while not made(turn(scheduler, now), CheckList):
+        now = wake(scheduler)
+    answers = {**page(*many(10)).answers, key(9).name: FINISHED}
+    actions = told(scheduler, Listed(answers=answers), now)
+    assert set(made(actions, Stall)) == {Stall(one) for one in many(9)}
+    assert [action.key for action in made(actions, Resolve)] == [key(9)]
+
+
 def test_what_is_asked_alone_meanwhile_goes_by_its_own_answer() -> None:
     """A list's word on it may be older."""
     scheduler = PollScheduler(policy=FIVE, limits=FREELY, parent_of=model_of)
@@ -370,8 +399,9 @@ def test_what_waited_for_a_list_that_failed_is_asked_for_alone_this_time() -> No
         assert [type(action) for action in actions] == [type(action) for action in expected]
 
 
-def test_lists_that_cannot_connect_wait_with_the_lane_and_go_first_after_it() -> None:
-    """Those who wait are told of the lane, and its first answer lifts the pause."""
+@pytest.mark.parametrize("first", [page(*many(20)), refused(RefusalKind.SERVER)], ids=["page", "error"])
+def test_lists_that_cannot_connect_wait_with_the_lane_and_go_first_after_it(first: Listed | Refused) -> None:
+    """Those who wait are told of the lane, and its first answer, whatever it says, lifts the pause."""
     retry = RetryPolicy(unsent_attempts=1)
     scheduler = PollScheduler(policy=FIVE, limits=FREELY, retry=retry, parent_of=model_of)
     scheduler.handle(*opened(*many(20)), now=0)
@@ -379,7 +409,7 @@ def test_lists_that_cannot_connect_wait_with_the_lane_and_go_first_after_it() ->
     assert told(scheduler, DOWN, 5, None) == [Announce(CHECKS, Pause(None, DOWN))]
     at = wake(scheduler)
     assert turn(scheduler, at) == [CheckList(PARENT)]
-    assert told(scheduler, page(*many(20)), at) == [Lift(CHECKS)]
+    assert made(told(scheduler, first, at), Lift) == [Lift(CHECKS)]
 
 
 def test_a_page_gains_pace_back_like_any_answer() -> None:

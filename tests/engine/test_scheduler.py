@@ -302,6 +302,14 @@ def test_the_pause_is_lifted_by_the_first_answer_of_whatever_kind() -> None:
     assert line.handle(submit_ended("x", invalid, now), *queued("z"), now=now) == [Lift(SUBMITS), submit("z")]
 
 
+def test_the_pause_of_checks_is_lifted_by_the_first_answer_of_whatever_kind() -> None:
+    """A server in trouble is there."""
+    watched = scheduler(policy=TEN_SECONDS, retry=RetryPolicy(unsent_attempts=1))
+    watched.handle(opened("a"), now=0)
+    assert answer(watched, DOWN) == [Announce(CHECKS, Pause(None, DOWN))]
+    assert answer(watched, refused(RefusalKind.SERVER)) == [Lift(CHECKS)]
+
+
 def test_an_answer_to_what_was_sent_before_a_lasting_trouble_does_not_lift_it() -> None:
     """A bad certificate stops all at once, and an answer over an older connection does not refute it."""
     line = scheduler()

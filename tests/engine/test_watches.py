@@ -324,6 +324,36 @@ def test_what_ended_by_a_notice_is_learned_from_as_ended_about_then() -> None:
     assert slow.courses[VEO].median == pytest.approx(30, rel=0.1)
 
 
+def test_a_notice_about_what_is_watched_is_news() -> None:
+    """And one about anything else is late."""
+    one = watched()
+    one.handle(OperationNotified(key("a")), now=1)
+    assert one.late_answers == 0
+    one.handle(OperationNotified(key("b")), now=1)
+    assert one.late_answers == 1
+
+
+def test_a_notice_during_a_check_hastens_that_operation_alone() -> None:
+    """The others that are found running wait their time."""
+    one = scheduler(policy=TEN)
+    one.handle(opened("a"), opened("b"), now=0)
+    assert one.handle(now=10) == [Check(keys("a", "b"))]
+    one.handle(OperationNotified(key("a")), now=10)
+    assert one.handle(CheckEnded(key("b"), RUNNING, 10.0), now=10.5) == []
+    assert one.handle(CheckEnded(key("a"), RUNNING, 10.0), now=10.5) == [Check(keys("a"))]
+    assert wake(one) > 20
+
+
+def test_what_was_dropped_while_it_stood_in_line_is_not_asked_for() -> None:
+    """Its place goes to the next one."""
+    slow = scheduler(Limits(checks=Rate(1, per=100)), TEN)
+    slow.handle(opened("a"), opened("b"), opened("c"), now=0)
+    assert slow.handle(now=10) == [Check(keys("a"))]
+    slow.handle(CheckEnded(key("a"), FOUND, 10.0), now=10)
+    slow.handle(OperationDropped(key("b")), now=20)
+    assert slow.handle(now=wake(slow)) == [Check(keys("c"))]
+
+
 # ── what is learned ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -341,10 +371,10 @@ def test_operations_that_run_are_learned_from_as_they_do() -> None:
     """And those of an earlier process are not: nobody saw them begin."""
     fresh, taken_up = scheduler(policy=TEN), scheduler(policy=TEN)
     for number in range(30):
-        fresh.handle(opened(number), now=0)
-        taken_up.handle(opened(number, restored=True), now=0)
+        fresh.handle(opened(number), now=5000)
+        taken_up.handle(opened(number, restored=True), now=5000)
     for one in (fresh, taken_up):
-        while (now := wake(one)) < 400:
+        while (now := wake(one)) < 5400:
             for check in made(one.handle(now=now), Check):
                 one.handle(*(CheckEnded(name, RUNNING, now) for name in check.keys), now=now)
     assert fresh.courses[VEO].median > 300
@@ -413,6 +443,15 @@ def test_all_whose_deadline_has_come_are_told_of_in_one_turn() -> None:
     one = scheduler(policy=HUNDRED)
     one.handle(*(opened(name) for name in "abc"), now=0)
     assert set(made(one.handle(now=100), Stall)) == {Stall(name) for name in keys(*"abc")}
+
+
+def test_each_stalled_operation_gives_its_place_free() -> None:
+    """They count as in flight no longer: two of them make room for two jobs."""
+    one = scheduler(Limits(in_flight=2), HUNDRED)
+    one.handle(opened("a"), opened("b"), now=0)
+    assert made(one.handle(*queued("c"), *queued("d"), now=50), Submit) == []
+    sent = one.handle(now=100)
+    assert [job for action in made(sent, Submit) for job in action.job_ids] == ["c", "d"]
 
 
 def test_a_stalled_operation_is_checked_each_five_minutes() -> None:
