@@ -308,11 +308,12 @@ def test_what_is_asked_alone_meanwhile_goes_by_its_own_answer() -> None:
 
 @pytest.mark.parametrize("half", [EMPTY, refused(RefusalKind.SERVER)], ids=["empty", "error"])
 def test_half_an_answer_about_one_that_is_not_due_has_it_asked_for_at_once(half: object) -> None:
+    """It alone: what follows it on the page is read."""
     scheduler = PollScheduler(policy=FIVE, limits=FREELY, parent_of=model_of)
     scheduler.handle(*opened(*many(20)), now=0)
     scheduler.handle(*opened(key(20)), now=3)
     turn(scheduler, 5)
-    answers = {one.name: Running() for one in many(20)} | {key(20).name: half}
+    answers = {key(20).name: half} | {one.name: Running() for one in many(20)}
     assert checked(told(scheduler, Listed(answers=answers), 5)) == {key(20)}  # type: ignore[arg-type]
     assert scheduler.handle(CheckEnded(key(20), Finished(outcome=DONE), 5.0), now=6) == [
         Resolve(key(20), DONE)

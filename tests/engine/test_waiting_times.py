@@ -72,6 +72,19 @@ def test_an_end_goes_where_it_is_likely() -> None:
     assert seen.ends[likely] > 0.9
 
 
+def test_an_end_is_less_likely_in_each_bin_that_fewer_come_to() -> None:
+    """With the same hazard everywhere: as an exponential waiting time has it, the first bin by its half."""
+    hazard, seen = 10.0, Seen()
+    seen.ended(math.sqrt(AGES[100] * AGES[101]), AGES[105] * 0.999, lambda _: hazard)
+    ends = [1 - math.exp(-hazard * WIDTH * share) for share in (0.5, 1, 1, 1)]
+    alive = [math.exp(-hazard * WIDTH * before) for before in (0, 0.5, 1.5, 2.5)]
+    expected = [end * share for end, share in zip(ends, alive, strict=True)]
+    found = seen.ends[100:104]
+    assert [one / found[0] for one in found] == pytest.approx(
+        [one / expected[0] for one in expected], rel=1e-3
+    )
+
+
 def test_an_end_within_no_time_counts_too() -> None:
     seen = Seen()
     seen.ended(50, 50, flat)
