@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import errno
 import os
 from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from veo_async.models import Media
 from veo_async.options import Timeouts
-from veo_async.transport import LostFailure, NotSentFailure, Transport
-from veo_async.wire import Request
+from veo_async.transport import LostFailure, NotSentFailure, Transport, bodies
+from veo_async.wire import Base64Media, Request
 
 from .trap import KEY, PATIENT, Visit, give_media, head, transport_for, trap
 
@@ -195,3 +201,78 @@ async def test_through_a_proxy_a_check_is_asked_for_by_its_whole_url() -> None:
     async with trap(echo) as proxy, transport_for("http://127.0.0.1:9", proxy=proxy.origin) as transport:
         response = await transport.send(get("http://127.0.0.1:9/v1/a"))
     assert response.body == b"GET http://127.0.0.1:9/v1/a HTTP/1.1"
+
+
+def submit_of(url: str, content: bytes) -> Request:
+    media = Media(data=content, size=len(content))
+    return Request(method="POST", url=url, body=(b'{"image": "', Base64Media(media), b'"}'))
+
+
+async def armed() -> None:
+    """Arm at once."""
+
+
+async def test_a_head_that_comes_early_stops_no_upload() -> None:
+    """A service may begin its answer before it has the whole body, and end it only then."""
+    content = os.urandom(6_000_000)  # more than the system holds between the two
+    received = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(head(200, {"Content-Length": "2"}))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        length = int(request.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        received.extend(await reader.readexactly(length))
+        writer.write(b"{}")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, transport_for(origin) as transport:
+        assert (await transport.submit(submit_of(f"{origin}/", content), armed)).body == b"{}"
+    assert bytes(received) == b'{"image": "%b"}' % base64.b64encode(content)
+
+
+async def test_a_medium_that_cannot_be_read_on_ends_the_submit_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(BytesIO):
+        def read(self, _: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "the disk is broken")
+
+    def opened(_: Path) -> tuple[BytesIO, int]:
+        return Broken(), 3
+
+    monkeypatch.setattr(bodies, "_opened", opened)
+    request = Request(method="POST", url="", body=(Base64Media(Media(path=tmp_path / "a.png", size=3)),))
+    async with trap(echo) as server, transport_for(server.origin) as transport:
+        with pytest.raises(LostFailure, match="Input/output error"):
+            await transport.submit(evolve(request, url=server.url("/")), armed)
+
+
+@pytest.mark.parametrize(
+    "answer", [head(413, {"Content-Length": "2"}) + b"{}", b""], ids=["refused", "cancelled"]
+)
+async def test_an_upload_that_nobody_reads_is_over_with_its_submit(answer: bytes) -> None:
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.1)  # until the system holds no more
+        writer.write(answer)
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, transport_for(origin) as transport:
+        submitting = asyncio.create_task(transport.submit(submit_of(f"{origin}/", bytes(30_000_000)), armed))
+        await asyncio.wait({submitting}, timeout=5 if answer else 0.2)
+        if answer:
+            assert (await submitting).status == 413
+        submitting.cancel()
+        await asyncio.wait({submitting})
+        await asyncio.sleep(0)
+        assert not [task for task in asyncio.all_tasks() if "_send" in repr(task.get_coro())]
+        over.set()

@@ -147,7 +147,8 @@ class PartFile:
 
     def _create(self) -> int:
         folder = self._target.parent
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():  # nearly always it is there, and a refused mkdir would look as well
+            folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
         if free < (self.length or 0) + _SPARE_BYTES:
             wanted = self.length or "this"

@@ -104,9 +104,10 @@ class MemoryLedger:
         self._accounts = self._accounts.with_moved(before, after)
         record = MoveRecord(job_id=after.id, move=change.move, at=change.at)
         self._moves[after.id] = (*self._moves.get(after.id, ()), record)
-        self._need(after)
-        self._release(needed(after) - needed(before))
-        self._unneed(after.id, needed(before) - needed(after))
+        had, has = needed(before), needed(after)
+        self._need(after.id, has)
+        self._release(has - had)
+        self._unneed(after.id, had - has)
         return after
 
     async def spill(self, change: Change) -> None:
@@ -224,7 +225,7 @@ class MemoryLedger:
             self._by_key[record.idempotency_key] = record.id
         if record.operation is not None:
             self._by_operation[record.provider][record.operation] = record.id
-        self._need(record)
+        self._need(record.id, needed(record))
         return record
 
     def _forget(self, record: JobRecord) -> None:
@@ -248,9 +249,9 @@ class MemoryLedger:
         if key is not None:
             self._by_key[key] = job_id
 
-    def _need(self, record: JobRecord) -> None:
-        for sha256 in needed(record):
-            self._needed_by.setdefault(sha256, set()).add(record.id)
+    def _need(self, job_id: JobId, digests: Iterable[str]) -> None:
+        for sha256 in digests:
+            self._needed_by.setdefault(sha256, set()).add(job_id)
 
     def _unneed(self, job_id: JobId, digests: Iterable[str]) -> None:
         for sha256 in digests:

@@ -127,6 +127,8 @@ def _checked_url(field: str, url: object) -> str:
 
 async def _each(request: VideoRequest, change: Callable[[str, Media], Awaitable[Media]]) -> VideoRequest:
     changed = {field: await change(field, media) for field, media in _named(request)}
+    if not changed:
+        return request
     count = len(request.reference_images)
     return evolve(
         request,

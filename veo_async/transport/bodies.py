@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -116,7 +117,7 @@ class Outgoing:
 
     async def __anext__(self) -> bytes:
         """Return the next piece; the loop gets its turn here, as a free socket never suspends."""
-        await anyio.lowlevel.checkpoint()
+        await asyncio.sleep(0)
         try:
             step = next(self._plan)
             while not isinstance(step, bytes):

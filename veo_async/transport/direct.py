@@ -6,6 +6,7 @@ cookies, proxies, hooks, automatic headers, second tries. Connecting and reading
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,9 +15,11 @@ from typing import Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
+from aiohttp.http import RawResponseMessage, StreamWriter
 from multidict import MultiMapping
 from yarl import URL
+
+from veo_async.transport.bodies import Outgoing
 
 __all__ = ["MAX_HEADERS", "MAX_LINE_BYTES", "DirectAnswer", "DirectClient"]
 
@@ -34,23 +37,30 @@ _INTERIM: Final = frozenset(range(100, 200)) - {101}
 class DirectAnswer:
     """The head of an answer, and its body."""
 
-    __slots__ = ("_connection", "content", "headers", "status")
+    __slots__ = ("_connection", "_sending", "content", "headers", "status")
 
     def __init__(
-        self, connection: Connection, message: RawResponseMessage, content: aiohttp.StreamReader
+        self,
+        connection: Connection,
+        message: RawResponseMessage,
+        content: aiohttp.StreamReader,
+        sending: asyncio.Task[None] | None,
     ) -> None:
         self._connection = connection
+        self._sending = sending
         self.status: int = message.code
         self.headers: MultiMapping[str] = message.headers
         self.content: aiohttp.StreamReader = content
 
     def close(self) -> None:
         """Give the connection back; where the answer was not read to its end, aiohttp closes it."""
+        if self._sending is not None:
+            self._sending.cancel()
         self._connection.release()
 
 
 class DirectClient:
-    """Sends requests that carry no media over the connections of a connector."""
+    """Sends requests over the connections of a connector."""
 
     def __init__(
         self,
@@ -75,7 +85,7 @@ class DirectClient:
         self._to = lru_cache(maxsize=_ORIGINS_KEPT)(_to)
 
     async def open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Outgoing | None
     ) -> DirectAnswer:
         """Return the answer to one request, to be closed when it was read; any status is an answer.
 
@@ -86,32 +96,41 @@ class DirectClient:
             connection = await self._connector.connect(target, [], self._timeout)
         except TimeoutError:
             raise aiohttp.ConnectionTimeoutError from None
+        sending = None
         try:
-            protocol = self._send(connection, request)
+            protocol = self._begin(connection, request)
+            if isinstance(body, Outgoing):
+                sending = asyncio.create_task(_send(body, protocol))
+            else:
+                protocol.start_timeout()  # where there is one
             message, content = await protocol.read()
             while message.code in _INTERIM:
                 message, content = await protocol.read()
         except BaseException:
+            if sending is not None:
+                sending.cancel()
             connection.close()
             raise
-        return DirectAnswer(connection, message, content)
+        return DirectAnswer(connection, message, content, sending)
 
     def _written(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Outgoing | None
     ) -> tuple[aiohttp.ClientRequest, bytes]:
-        """Return where a request goes, and all of it."""
+        """Return where a request goes, and all of it but a body with media."""
         found = _URL.fullmatch(url)
         if found is None:
             raise aiohttp.NonHttpUrlClientError(url)
         target, host = self._to(found[1])
         path = found[2] if found[2].startswith("/") else f"/{found[2]}"
         fields = self._fields((*self._headers, *headers.items()))
-        length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
+        size = body.length if isinstance(body, Outgoing) else len(body or b"")
+        length = b"" if body is None else b"Content-Length: %d\r\n" % size
         start = _line(f"{method} {path} HTTP/1.1")
-        return target, b"".join([start, host, fields, length, b"\r\n", body or b""])
+        rest = body if isinstance(body, bytes) else b""
+        return target, b"".join([start, host, fields, length, b"\r\n", rest])
 
-    def _send(self, connection: Connection, request: bytes) -> ResponseHandler:
-        """Send a request, and return what reads its answer."""
+    def _begin(self, connection: Connection, request: bytes) -> ResponseHandler:
+        """Send what there is of a request, and return what reads its answer."""
         protocol, wire = connection.protocol, connection.transport
         if protocol is None or wire is None:
             raise aiohttp.ServerDisconnectedError
@@ -125,8 +144,19 @@ class DirectClient:
             max_headers=MAX_HEADERS,
         )
         wire.write(request)
-        protocol.start_timeout()  # where there is one
         return protocol
+
+
+async def _send(body: Outgoing, protocol: ResponseHandler) -> None:
+    """Send a body while its answer is waited for, which may come early; its reader is told of failures."""
+    writer = StreamWriter(protocol, asyncio.get_running_loop())
+    try:
+        async for piece in body:
+            await writer.write(piece)
+    except Exception as error:  # noqa: BLE001  # whoever reads the answer raises it
+        protocol.set_exception(error)
+    else:
+        protocol.start_timeout()
 
 
 def _fields(headers: tuple[tuple[str, str], ...]) -> bytes:

@@ -84,7 +84,7 @@ class _Lane:
     silence: float
     """Looks of the watchdog that may find no new byte; infinite: aiohttp looks after it."""
     direct: DirectClient | None
-    """For requests without media, where they may go without aiohttp's session."""
+    """Sends where no proxy is between."""
 
 
 class Transport:
@@ -359,15 +359,15 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | Outgoing | None = None,
     ) -> _Answer:
-        if isinstance(body, Outgoing):  # without it, aiohttp sends a stream in HTTP chunks
-            headers = {**headers, "Content-Length": str(body.length)}
         lane.watchdog.add(journey)
         token = JOURNEY.set(journey)
         answer: _Answer
         try:
-            if lane.direct is not None and not isinstance(body, Outgoing):
+            if lane.direct is not None:
                 answer = await lane.direct.open(request.method, request.url, headers, body)
             else:
+                if isinstance(body, Outgoing):  # without it, aiohttp sends a stream in HTTP chunks
+                    headers = {**headers, "Content-Length": str(body.length)}
                 answer = await lane.session.request(
                     request.method,
                     URL(request.url, encoded=True),
