@@ -25,6 +25,9 @@ LONG_WAVES: Final = 50
 # pieces that malloc gives to Python are longer than 512 bytes.
 MOST_BLOCKS: Final = 50.0
 MOST_HEAP_KB: Final = 25.0
+NOISE_BLOCKS: Final = 400.0
+NOISE_HEAP_KB: Final = 40.0
+"""What is counted scatters so much from wave to wave: by what is just open."""
 MOST_RSS_KB: Final = 1.0
 MOST_RSS_KB_SHORT: Final = 300.0
 
@@ -74,16 +77,16 @@ class Figures:
     @property
     def heap_kb(self) -> Slope:
         """Growth of what C code has in use, in KB for 1,000 jobs."""
-        return self._slope([held.heap_bytes / 1024 for held in self.samples])
+        return self._slope([held.heap_bytes / 1024 for held in self.samples], NOISE_HEAP_KB)
 
     @property
     def blocks(self) -> Slope:
         """Growth of what Python has in use, in pieces of memory for 1,000 jobs."""
-        return self._slope([held.blocks for held in self.samples])
+        return self._slope([held.blocks for held in self.samples], NOISE_BLOCKS)
 
-    def _slope(self, values: list[float]) -> Slope:
+    def _slope(self, values: list[float], noise: float = 0.0) -> Slope:
         warm = round(WARM_UP_SHARE * len(values))
-        return Slope.of([jobs / 1000 for jobs in self.jobs[warm:]], values[warm:])
+        return Slope.of([jobs / 1000 for jobs in self.jobs[warm:]], values[warm:], noise)
 
     def problems(self) -> Iterator[str]:
         """Yield what may not be."""

@@ -103,11 +103,15 @@ class Slope:
     """Half the width of its 95 % confidence interval."""
 
     @classmethod
-    def of(cls, xs: Sequence[float], ys: Sequence[float]) -> Self:
-        """Fit a line through at least four points."""
+    def of(cls, xs: Sequence[float], ys: Sequence[float], noise: float = 0.0) -> Self:
+        """Fit a line through at least four points, which are known to scatter by `noise` at least.
+
+        A few points may happen to lie on a line, and would pass for exact.
+        """
         line = statistics.linear_regression(xs, ys)
         freedom = len(xs) - 2
         rest = sum((y - line.slope * x - line.intercept) ** 2 for x, y in zip(xs, ys, strict=True))
+        rest = max(rest, freedom * noise**2)
         spread = sum((x - statistics.fmean(xs)) ** 2 for x in xs)
         error = (rest / freedom / spread) ** 0.5
         return cls(value=line.slope, margin=_student(freedom) * error)

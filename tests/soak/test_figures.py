@@ -52,6 +52,16 @@ def test_what_does_not_grow_is_well(grow: Callable[[int], dict[str, int]], waves
     assert list(soaked(grow, waves).problems()) == []
 
 
+def test_a_few_waves_that_happen_to_rise_evenly_are_well() -> None:
+    """By as much as they have been seen to differ without a cause."""
+    figures = soaked(nothing)
+    last = [304_508, 304_776, 305_062, 305_230, 305_506]
+    figures.samples[5:] = [
+        evolve(held, blocks=blocks) for held, blocks in zip(figures.samples[5:], last, strict=True)
+    ]
+    assert list(figures.problems()) == []
+
+
 @pytest.mark.parametrize(
     ("what", "a_job", "waves"),
     [

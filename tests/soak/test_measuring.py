@@ -29,6 +29,14 @@ def test_the_margin_is_students() -> None:
     assert slope.least == slope.value - slope.margin
 
 
+def test_points_that_happen_to_lie_on_a_line_are_no_surer_than_their_known_noise() -> None:
+    """Student's quantile for 3 degrees of freedom, 3.18, times noise over the root of 10."""
+    lucky = Slope.of([1, 2, 3, 4, 5], [2, 4, 6, 8, 10], noise=1.0)
+    assert (lucky.value, lucky.margin) == pytest.approx((2, 3.18 / 10**0.5), rel=0.02)
+    scattered = [0.0, 9.0, -4.0, 7.0, 1.0]
+    assert Slope.of([1, 2, 3, 4, 5], scattered, noise=1.0) == Slope.of([1, 2, 3, 4, 5], scattered)
+
+
 def test_lateness_has_quantiles() -> None:
     """In whole milliseconds, rounded up; what is early is not late, and what is very late stays countable."""
     lateness = Lateness()

@@ -11,6 +11,7 @@ from attrs import asdict, evolve, frozen
 from veo_async.emulator.fates import Ending, Fate
 from veo_async.emulator.models import frame_size
 from veo_async.emulator.orders import ClipSpec, Order, Segment
+from veo_async.emulator.wal import use_wal
 
 SurfaceName: TypeAlias = Literal["gemini", "vertex", "gptproto_v3", "unified", "openai_videos"]
 
@@ -157,7 +158,7 @@ class SQLiteStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The service calls under its own lock, from the loop's thread and from the render thread.
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        use_wal(self._db)
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS jobs"
