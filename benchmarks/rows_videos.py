@@ -21,7 +21,7 @@ SUBMITS, IMAGE_BYTES = 20, 10_000_000
 
 
 def curl(videos: int, size: int) -> Measures:
-    """Download videos with `curl --parallel`, then hash them with `openssl sha256`; return the CPU of both."""
+    """Download videos with `curl --parallel`, then hash them with `openssl`; return the CPU of both."""
     with fake_server() as port, tempfile.TemporaryDirectory() as folder:
         url = f"http://127.0.0.1:{port}/v1beta/files/{size}:download?alt=media"
         files = [f"{folder}/{number}.mp4" for number in range(videos)]
@@ -51,7 +51,7 @@ def against_curl(setting: Setting) -> Sequence[Figure]:
         lambda: curl(VIDEOS, VIDEO_BYTES),
     )
     ours, details = found.our("cpu_us_each"), found.details("cpu_us_each")
-    peers = (("`curl --parallel`", "cpu_us_each"), ("`curl --parallel` and `openssl sha256`", "hashed_us_each"))
+    peers = (("`curl --parallel`", "cpu_us_each"), ("`curl --parallel` and `openssl`", "hashed_us_each"))
     return [
         Figure(
             what=f"download CPU, hashed, against {peer}, 64 x 8 MB",
