@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from charts import FONT
 
-WIDTH, LEFT, RIGHT, TOP, LINE = 960, 470, 60, 62, 22
+WIDTH, LEFT, RIGHT, TOP, LINE = 1060, 570, 60, 62, 22
 FROM, TO = 0.1, 10.0
 GREEN, RED = "#2ca02c", "#d62728"
 TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10)
