@@ -54,6 +54,8 @@ STALLED_GAP_S = 300.0
 WORN = 0.5
 """Of a gap. An operation that a list shows to run before so much of its gap is over keeps the check that it
 has: lists come more often than the checks that they save, and gaps take long to work out."""
+FRESH_S: Final = (1 - WORN) * TICK_S
+"""What is left of each tick of such a gap at that time."""
 SLEPT_S = 30.0
 """A deadline that is looked at so late fell into a time in which the machine or the loop stood still."""
 TELLING_GAPS = 1.5
@@ -268,9 +270,9 @@ class WatchList:
         return self._ON[type(answer)](self, watch, answer, now)
 
     def seen_running(self, watches: Iterable[Watch], now: float) -> list[Action]:
-        """Act on a list that shows operations to run, as most are at most times."""
+        """Act on answers, one or a list's, that show operations to run, as most do at most times."""
         actions: list[Action] = []
-        longest_wait, fresh_s = self._policy.deadline + TICK_S, (1 - WORN) * TICK_S
+        longest_wait = self._policy.deadline + TICK_S
         is_repaid = self._budget.is_full
         hastened = self._hastened
         for watch in watches:
@@ -284,7 +286,7 @@ class WatchList:
             if hastened and watch.key in hastened:
                 hastened.discard(watch.key)
                 self._schedule(watch, now)
-            elif not watch.gap_ticks or not now + fresh_s * watch.gap_ticks < watch.due_at < math.inf:
+            elif not watch.gap_ticks or not now + FRESH_S * watch.gap_ticks < watch.due_at < math.inf:
                 self._schedule_regular(watch, now)
         return actions
 
