@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import tempfile
+import uuid
 from typing import Any
 
 from callbacks import timed_callbacks
@@ -99,9 +100,12 @@ async def whole_jobs(port: int, *, jobs: int, interval: float, listing: bool = F
     return spent.measures(jobs)
 
 
-async def downloads(port: int, *, videos: int, size: int) -> dict[str, Any]:
-    """Store videos in files: CPU, and memory at the peak."""
+async def downloads(port: int, *, videos: int, size: int, of_jobs: bool = False) -> dict[str, Any]:
+    """Store videos in files: CPU, and memory at the peak. Those of jobs are hashed for their records."""
+    source: veo.Video | veo.Result
     source = veo.Video(uri=f"http://127.0.0.1:{port}/v1beta/files/{size}:download?alt=media")
+    if of_jobs:
+        source = veo.Result(videos=(source,), job_id=str(uuid.uuid4()))
     with tempfile.TemporaryDirectory() as folder:
         async with veo.VeoSession(provider(port)) as session:
             await session.save(source, f"{folder}/first.mp4")  # what is imported on first use

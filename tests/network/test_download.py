@@ -64,6 +64,7 @@ class Run:
         server: Trap,
         *paths: str,
         overwrite: bool = False,
+        hashed: bool = True,
         limits: DownloadPolicy | None = None,
     ) -> StoredFile:
         policy = evolve(limits or DownloadPolicy(), own_origins=frozenset({server.origin}))
@@ -74,14 +75,17 @@ class Run:
                 self.target,
                 policy=policy,
                 overwrite=overwrite,
+                hashed=hashed,
                 sleep=self.sleep,
             )
 
-    async def fail(self, answer: Answer, reason: str, limits: DownloadPolicy | None = None) -> DownloadError:
+    async def fail(
+        self, answer: Answer, reason: str, limits: DownloadPolicy | None = None, *, hashed: bool = True
+    ) -> DownloadError:
         """Download, see it fail for `reason`, and see that nothing is left behind."""
         async with trap(answer) as server:
             with pytest.raises(DownloadError) as caught:
-                await self.save(server, limits=limits)
+                await self.save(server, limits=limits, hashed=hashed)
         self.requests = len(server.seen)
         assert caught.value.reason == reason
         assert KEY not in str(caught.value) + repr(caught.value.evidence)
@@ -138,6 +142,13 @@ async def test_a_video_is_stored_whole_with_its_digest(run: Run) -> None:
     assert run.target.read_bytes() == VIDEO
     assert stat.S_IMODE(run.target.stat().st_mode) == 0o600
     assert run.left() == [run.target]
+
+
+async def test_a_file_whose_digest_nobody_keeps_is_not_hashed(run: Run) -> None:
+    async with trap(serving(VIDEO, Content_Type="video/mp4")) as server:
+        stored = await run.save(server, hashed=False)
+    assert stored == StoredFile(run.target, None, len(VIDEO))
+    assert run.target.read_bytes() == VIDEO
     assert server.seen[0].headers["accept-encoding"] == "identity"
     assert server.seen[0].headers["x-goog-api-key"] == KEY
 
@@ -375,6 +386,7 @@ async def test_a_digest_that_does_not_match_is_noticed(run: Run) -> None:
     good = base64.b64encode(hashlib.md5(SMALL).digest()).decode()
     bad = base64.b64encode(hashlib.md5(b"").digest()).decode()
     await run.fail(serving(SMALL, X_Goog_Hash=f"crc32c=AAAAAA==, md5={bad}"), "corrupt")
+    await run.fail(serving(SMALL, X_Goog_Hash=f"md5={bad}"), "corrupt", hashed=False)
     async with trap(serving(SMALL, X_Goog_Hash=f"crc32c=AAAAAA==, md5={good}")) as server:
         await run.save(server)
 

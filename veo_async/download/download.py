@@ -62,6 +62,7 @@ async def save_video(
     *,
     policy: DownloadPolicy,
     overwrite: bool = False,
+    hashed: bool = True,
     sleep: Sleep = anyio.sleep,
     keep: Keep = _at_once,
 ) -> StoredFile:
@@ -76,6 +77,7 @@ async def save_video(
         target: The file's name; missing folders are made.
         policy: What the download may do.
         overwrite: Replace what stands under that name.
+        hashed: Also tell the file's SHA-256.
         sleep: Waits between tries.
         keep: Carries out the last step, which gives the file its name.
 
@@ -85,7 +87,9 @@ async def save_video(
     patience = _Patience(policy, sleep)
     while True:
         try:
-            return await _save_once(fetcher, candidates, target, policy, overwrite=overwrite, keep=keep)
+            return await _save_once(
+                fetcher, candidates, target, policy, overwrite=overwrite, hashed=hashed, keep=keep
+            )
         except Hitch as error:
             hitch = error
         await patience.pause(hitch)
@@ -123,7 +127,12 @@ async def stream_video(
 
 
 async def save_bytes(
-    source: bytes | Path, target: Path, *, overwrite: bool = False, keep: Keep = _at_once
+    source: bytes | Path,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    hashed: bool = True,
+    keep: Keep = _at_once,
 ) -> StoredFile:
     """Store a video that came inside an answer, after the same checks of the file.
 
@@ -131,13 +140,14 @@ async def save_bytes(
         source: The video itself, or a file of it.
         target: The new file's name; missing folders are made.
         overwrite: Replace what stands under that name.
+        hashed: Also tell the file's SHA-256.
         keep: Carries out the last step, which gives the file its name.
 
     Raises:
         DownloadError: `reason` says which check was not passed.
     """
     refuse_existing(target, overwrite=overwrite)
-    part = PartFile(target, overwrite=overwrite)
+    part = PartFile(target, overwrite=overwrite, hashed=hashed)
     try:
         await _in_thread(_copy, source, part)
         return await _kept(part, (), keep)
@@ -152,12 +162,13 @@ async def _save_once(
     policy: DownloadPolicy,
     *,
     overwrite: bool,
+    hashed: bool,
     keep: Keep,
 ) -> StoredFile:
     refuse_existing(target, overwrite=overwrite)
     async with opened(fetcher, candidates, policy) as body:
         digests = announced_digests(body.headers)
-        part = PartFile(target, overwrite=overwrite, length=body.length, digests=digests)
+        part = PartFile(target, overwrite=overwrite, hashed=hashed, length=body.length, digests=digests)
         try:
             rest = await _fill(part, body)
             return await _published(part, rest, keep)

@@ -111,12 +111,19 @@ class Delivery:
             # A caller that gives up in between would leave a file that the ledger does not know.
             return await self._run(self._keep, publish, job_id, video.index)
 
+        hashed = job_id is not None  # for the record of its job
         async with self._slots:
             if video.uri is None:
-                return await save_bytes(await self._content(video), path, overwrite=overwrite, keep=keep)
-            candidates = self._provider.dialect.download(video.uri)
+                content = await self._content(video)
+                return await save_bytes(content, path, overwrite=overwrite, hashed=hashed, keep=keep)
             return await save_video(
-                self._fetcher, candidates, path, policy=self._policy, overwrite=overwrite, keep=keep
+                self._fetcher,
+                self._provider.dialect.download(video.uri),
+                path,
+                policy=self._policy,
+                overwrite=overwrite,
+                hashed=hashed,
+                keep=keep,
             )
 
     async def _keep(
@@ -149,6 +156,7 @@ class Delivery:
         return await self._ledger.content(video.sha256)
 
     async def _record(self, job_id: JobId, index: int, stored: StoredFile) -> None:
+        assert stored.sha256 is not None
         if await self._ledger.get(job_id) is None:
             return  # a result of another session's job
         await self._ledger.add_file(
