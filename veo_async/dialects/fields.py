@@ -8,7 +8,7 @@ absent everywhere; `"done": "false"` and `"done": 0` are errors that name their 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, cast
 
 from veo_async.errors import ProtocolError
 
@@ -95,11 +95,10 @@ def _items(parent: JsonObject, key: str, path: str) -> list[object]:
 def objects(parent: JsonObject, key: str, path: str) -> list[JsonObject]:
     """Return the objects of the list `parent[key]`; an absent list is an empty one."""
     items = _items(parent, key, path)
-    found = [item for item in items if is_object(item)]
-    if len(found) < len(items):
-        index, item = next((index, item) for index, item in enumerate(items) if not is_object(item))
-        raise _wrong(f"{path}.{key}[{index}]", "an object", item)
-    return found
+    if set(map(type, items)) <= {dict}:
+        return cast("list[JsonObject]", items)
+    index, item = next((index, item) for index, item in enumerate(items) if not is_object(item))
+    raise _wrong(f"{path}.{key}[{index}]", "an object", item)
 
 
 def texts(parent: JsonObject, key: str, path: str) -> tuple[str, ...]:

@@ -195,9 +195,13 @@ class GeminiDialect:
 def _listed(body: JsonObject, model: str, response: Response, wanted: Callable[[str], bool] | None) -> Listed:
     answers: dict[str, Running | Finished | Empty | Refused] = {}
     created_at: dict[str, float] = {}
+    names = operation_names.full_names(model)
     for entry in fields.objects(body, "operations", "$"):
+        given = entry.get("name")
+        if not isinstance(given, str):
+            continue
         try:
-            name = operation_names.full_name(fields.text(entry, "name", "$"), model)
+            name = names[given]
             if wanted is None:
                 instant = operations.created_at(entry)
                 if instant is not None:

@@ -13,10 +13,10 @@ from veo_async.dialects.checks import ID, is_id, is_model_name
 from veo_async.dialects.excerpts import excerpt
 from veo_async.errors import InvalidRequestError, ProtocolError
 
-__all__ = ["full_name", "given_name", "parts", "same"]
+__all__ = ["FullNames", "full_name", "full_names", "given_name", "parts", "same"]
 
 NAMES_KEPT: Final = 4096
-"""Names that are read once, however many lists they come in."""
+"""Names of a model's list that are read once, however many pages they come in."""
 
 # Seeds 001 and 003 write operations/{id}; Google's answers have the model in front.
 _NAME: Final = re.compile(rf"(?:models/(?P<model>[^\s/].{{0,199}}?)/)?operations/(?P<id>{ID.pattern})")
@@ -41,7 +41,6 @@ def parts(operation: str) -> tuple[str, str]:
     return found["model"], found["id"]
 
 
-@lru_cache(maxsize=NAMES_KEPT)
 def full_name(name: str | None, model: str) -> str:
     """Return the full name of the operation that an answer names, `model` being what it was submitted to.
 
@@ -56,6 +55,28 @@ def full_name(name: str | None, model: str) -> str:
     if not is_model_name(found["model"]):
         raise ProtocolError("the operation name has no model's name in it", path="$.name")
     return _name(found["model"], found["id"])
+
+
+class FullNames(dict[str, str]):
+    """Full names of one model's operations, by the names that answers give: `full_names(model)[name]`.
+
+    A name without use raises `ProtocolError`, as `full_name` does.
+    """
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self._model = model
+
+    def __missing__(self, name: str) -> str:
+        full = full_name(name, self._model)
+        if len(self) >= NAMES_KEPT:
+            self.clear()
+        self[name] = full
+        return full
+
+
+full_names: Final = lru_cache(maxsize=64)(FullNames)
+"""Return the names of a model's operations, the same object each time."""
 
 
 def given_name(given: str, model: str | None) -> str:

@@ -33,7 +33,6 @@ _LISTS: Final = ("generatedSamples", "generatedVideos", "generated_videos", "vid
 _URIS: Final = ("uri", "gcsUri")
 _INLINE: Final = ("encodedVideo", "bytesBase64Encoded")
 _TYPES: Final = ("mimeType", "encoding")
-_TELLING: Final = frozenset({"done", "error", "response"})
 _RUNNING: Final = Running()
 _CHUNK: Final = 4 * 64 * 1024
 """Characters decoded at once: decoding holds the interpreter's lock, in a thread just the same."""
@@ -60,7 +59,7 @@ def read_operation(
     Raises:
         ProtocolError: a member is of another type than documented; `path` names it.
     """
-    if _TELLING.isdisjoint(body):
+    if "done" not in body and "error" not in body and "response" not in body:
         return _RUNNING  # what most are told
     done = fields.boolean(body, "done", path)
     response = fields.sub_object(body, "response", path)

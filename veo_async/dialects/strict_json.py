@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from math import isfinite
 from typing import Any, Final, NoReturn, TypedDict, cast
 
@@ -16,21 +17,19 @@ from veo_async.dialects.excerpts import excerpt
 from veo_async.dialects.fields import JsonObject, is_object
 from veo_async.errors import ProtocolError
 
-__all__ = ["LONG", "MAX_DEPTH", "MAX_DIGITS", "decode"]
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "decode"]
 
 MAX_DEPTH: Final = 64
 """Deepest nesting of objects and arrays."""
 MAX_DIGITS: Final = 64
 """Longest integer: int() of a long text takes quadratic time."""
-LONG: Final = 4096
-"""Bytes from which on an answer is worth the quick ways: a page of a list is, a single operation is not."""
 
 _MAX_TITLE: Final = 80
 _TITLE: Final = re.compile(r"<title[^<>]{0,200}>([^<]{0,500})", re.IGNORECASE)
-# Possessive, so that a body of nothing but escapes and open strings is still scanned once.
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _ESCAPED_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_CONTAINERS: Final = (dict, list)
+_BLANKS: Final = (b" ", b"\n", b"\r", b"\t")
 
 
 def decode(body: bytes) -> JsonObject:
@@ -40,17 +39,17 @@ def decode(body: bytes) -> JsonObject:
         ProtocolError: it is anything else; `path` names the place where that is known.
     """
     _refuse_other_than_json(body)
-    marks = _outside_strings(body)
-    _refuse_deep(body, marks)
+    brackets = body.translate(None, _NO_BRACKETS)
+    may_be_deep = brackets.count(b"[") + brackets.count(b"{") > MAX_DEPTH
     try:
-        value = _decoded(body.decode("utf-8"), marks)
+        value = _page(body, brackets) if may_be_deep else _single(body)
     except UnicodeDecodeError as error:
         raise ProtocolError(f"the answer is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise ProtocolError(f"the answer is not JSON: {error.msg} at character {error.pos}") from None
     if not is_object(value):
         raise ProtocolError(f"the answer must be a JSON object, not {type(value).__name__}")
-    if _ESCAPED_SURROGATE.search(body):
+    if b"\\" in body and _ESCAPED_SURROGATE.search(body):
         _refuse_lone_surrogates(value, "$")
     return value
 
@@ -74,55 +73,76 @@ def _title(body: bytes) -> str:
     return f": {excerpt(' '.join(found[1].split()), _MAX_TITLE)!r}"
 
 
-def _outside_strings(body: bytes) -> bytes | None:
-    """Return what stands outside of strings, for the quick ways with a long answer.
+def _single(body: bytes) -> object:
+    """Decode an answer that has no more brackets than levels are allowed, as that of one operation."""
+    return _COMPARING.decode(body.decode("utf-8"))
 
-    None: it is short, or has escapes, so that it takes more to tell where its strings end.
+
+def _page(body: bytes, brackets: bytes) -> object:
+    """Decode an answer of many objects, as a page of a list is: what all have together shows each is well.
+
+    Only where that leaves a doubt are levels and keys looked at one by one, which costs as much again.
     """
-    return None if len(body) < LONG or b"\\" in body else b"".join(body.split(b'"')[::2])
+    objects = members = 0
+
+    def count(found: JsonObject) -> JsonObject:
+        nonlocal objects, members
+        objects += 1
+        members += len(found)
+        return found
+
+    try:
+        value: object = json.JSONDecoder(object_hook=count, **_NUMBERS).decode(body.decode("utf-8"))
+    except RecursionError:
+        raise _too_deep() from None
+    if not _is_flat(brackets, objects):
+        _refuse_deep(value)
+    return value if _has_keys_once(body, members) else _single(body)
 
 
-def _refuse_deep(body: bytes, marks: bytes | None) -> None:
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH or (marks is not None and _is_flat(marks)):
-        return
-    depth = 0
-    for found in _STRING_OR_BRACKET.finditer(body):
-        mark = body[found.start()]
-        if mark in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ProtocolError(f"the answer is nested deeper than {MAX_DEPTH} levels")
-        elif mark in b"]}":
-            depth -= 1
+def _is_flat(brackets: bytes, objects: int) -> bool:
+    """Return whether an answer of so many objects is surely no deeper than allowed.
 
-
-def _is_flat(marks: bytes) -> bool:
-    """Return whether a few passes take all brackets away, pair by pair: so it is with long lists.
-
-    A pass takes at most two levels away. For such lists this takes a seventh of a look at each mark.
+    As many braces as its objects have leave none for a text. Then a few passes take them away, each the
+    innermost pairs; of the other brackets there are too few to matter.
     """
-    brackets = marks.translate(None, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH // 2):
-        if not brackets:
+    braces = brackets.translate(None, b"[]")
+    if len(braces) != 2 * objects or len(brackets) - len(braces) > MAX_DEPTH // 2:
+        return False
+    for _ in range(MAX_DEPTH // 4):
+        if not braces:
             return True
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        braces = braces.replace(b"{}", b"")
     return False
 
 
-def _decoded(text: str, marks: bytes | None) -> object:
-    """Decode a text; its keys are compared only where objects have fewer of them than there are colons."""
-    if marks is not None:
-        members = 0
+def _refuse_deep(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [one for one in level if type(one) in _CONTAINERS]
+        if not level:
+            return
+        level = [*chain.from_iterable(map(_items, level))]
+    raise _too_deep()
 
-        def count(found: JsonObject) -> JsonObject:
-            nonlocal members
-            members += len(found)
-            return found
 
-        value: object = json.JSONDecoder(object_hook=count, **_NUMBERS).decode(text)
-        if members == marks.count(b":"):
-            return value
-    return _COMPARING.decode(text)
+def _items(value: object) -> Iterable[object]:
+    return value.values() if is_object(value) else cast("list[object]", value)
+
+
+def _too_deep() -> ProtocolError:
+    return ProtocolError(f"the answer is nested deeper than {MAX_DEPTH} levels")
+
+
+def _has_keys_once(body: bytes, members: int) -> bool:
+    """Return whether objects that have so many members surely lost none to a key that came twice.
+
+    `":` is at the end of each key, unless blanks come in between, and nowhere else but in front of a text
+    that begins with a colon: as many of them as members leave none for a second key.
+    """
+    return body.count(b'":') == members and not any(
+        blank in body and blank + b":" in body for blank in _BLANKS
+    )
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
