@@ -71,6 +71,7 @@ class Provider:
     checks: list[tuple[float, OperationKey]] = field(factory=list[tuple[float, OperationKey]])
     lists: list[float] = field(factory=list[float])
     ended: dict[OperationKey, float] = field(factory=dict[OperationKey, float])
+    lags: dict[OperationKey, float | None] = field(factory=dict[OperationKey, float | None])
     announced: list[Announce] = field(factory=list[Announce])
 
     def open(self, *keys: OperationKey, ends_at: float = 1e6) -> None:
@@ -99,6 +100,7 @@ class Provider:
                 case Resolve():
                     assert action.key not in self.ended
                     self.ended[action.key] = self.now
+                    self.lags[action.key] = action.lag
                 case Announce():
                     self.announced.append(action)
                 case _:

@@ -7,6 +7,10 @@ of their own, a pass of p pages is worth its requests each √p / √(Σ 1/gᵢ�
 Newest first is assumed of a server's order: a pass ends where a page brings little that is waited for, so
 finished operations behind the open ones are never paged through. In another order a pass answers little,
 lists rest, and single checks go on.
+
+Most of what a page shows runs on, and its own check, which the lists save, is far. It is passed over: that
+it ran then is kept once for the whole pass, and taken into account before anything is concluded from it. Only
+of what falls due before lists would come again twice is the check put off.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ WORTH: Final = 2
 """Operations that a page must answer to be worth its request."""
 STRAGGLERS: Final = 0.25
 """So many operations that no page had yet, as a share of what a page answered, are left for another time."""
+PUT_OFF_PASSES: Final = 2
+"""A check that falls due before so many further passes is put off, as the operation was seen to run."""
 JOIN_S: Final = 1.0
 """An operation that falls due so soon before a list waits for it."""
 REST_S, LONGEST_REST_S = 15.0, 600.0
@@ -54,16 +60,30 @@ class Listing:
         self.next_at: float = math.inf
         """When the next page is to be asked for; infinite while one is, and while single checks do."""
         self.rest_until: float = -math.inf
+        self.passed_at: float = -math.inf
+        """When the last pass that came to its end was begun: all members that it did not miss ran then."""
+        self.missed: set[str] = set()
+        self.gap: float = math.inf
+        """Seconds from the last pass to the next one."""
         self._rest_s = REST_S
         self.begin()
 
     def begin(self) -> None:
         """Make ready for a pass."""
+        self.begun_at: float = -math.inf
         self.unseen: set[str] = set()
         self.token: str | None = None
         self.pages = 0
         self.answered = 0
         self.worth: float = 0.0
+
+    def passed(self) -> None:
+        """Keep what a pass has shown."""
+        self.passed_at, self.missed = self.begun_at, self.unseen
+
+    def shown_at(self, name: str) -> float:
+        """Return when a member ran for certain, as far as the last pass showed it, unless it came later."""
+        return self.passed_at if name in self.members and name not in self.missed else -math.inf
 
     def rest(self, now: float) -> None:
         """Leave it to single checks for a while."""
@@ -75,7 +95,8 @@ class Listing:
         """Plan the next pass after one that was worth it."""
         self._rest_s = REST_S
         gap = math.sqrt(self.pages / self.worth) if self.worth else math.inf
-        self.next_at = now + max(shortest, gap)
+        self.gap = max(shortest, gap)
+        self.next_at = now + self.gap
 
 
 class Listings:
@@ -111,7 +132,7 @@ class Listings:
         """Return the pages to ask for now, at most `room`."""
         due = [listing for listing in self._by_parent.values() if listing.next_at <= now]
         due.sort(key=attrgetter("next_at"))  # else, where the rate is short, one parent has all of it
-        return [page for listing in due[:room] if (page := self._ask(listing)) is not None]
+        return [page for listing in due[:room] if (page := self._ask(listing, now)) is not None]
 
     def alone(self, keys: Iterable[OperationKey], now: float) -> Iterator[OperationKey]:
         """Return those of the due operations that are to be asked for alone; lists answer the rest."""
@@ -122,6 +143,11 @@ class Listings:
                 yield key
             else:
                 listing.due[key.name] = key
+
+    def shown_at(self, key: OperationKey) -> float:
+        """Return when lists last showed an operation to run, unless it came later."""
+        listing = self._by_parent.get(OperationParent(key.provider, self._parent_of(key.name)))
+        return -math.inf if listing is None else listing.shown_at(key.name)
 
     def returned(self, parent: OperationParent, now: float) -> bool:
         """Take back a page that was not asked for after all; False for one that nobody waits for."""
@@ -163,12 +189,13 @@ class Listings:
         listing.next_at = now
         return True
 
-    def _ask(self, listing: Listing) -> CheckList | None:
+    def _ask(self, listing: Listing, now: float) -> CheckList | None:
         if not listing.pages:
             members = listing.members.items()
             listing.members = {name: watch for name, watch in members if not watch.is_over}
             self._alone = {key for key in self._alone if key in self._watches}
             listing.unseen = set(listing.members)
+            listing.begun_at = now
         listing.next_at = math.inf
         if not listing.unseen and not listing.due:
             return None  # all have ended meanwhile
@@ -180,10 +207,15 @@ class Listings:
         listing.unseen.difference_update(page.answers)
         members, due, watches = listing.members, listing.due, self._watches
         answered, actions, running = 0, list[Action](), list[Watch]()
+        worth, may_pass, soon = 0.0, watches.has_all_tokens, now + PUT_OFF_PASSES * listing.gap
         for name, answer in page.answers.items():
             watch = members.get(name)
             if watch is None or watch.is_over:
                 continue  # somebody else's, or over: nobody's news
+            if may_pass and isinstance(answer, Running) and watch.is_due_after(soon):
+                answered += 1  # seen in passing, as most are
+                worth += watch.worth
+                continue
             if not isinstance(answer, _TELLING):
                 self._ask_alone(listing, watch.key, now)
                 continue
@@ -191,13 +223,15 @@ class Listings:
             if name in due:
                 watches.answered(due.pop(name))
             elif watch.key in watches.checking:
-                continue  # its own check is under way
+                listing.unseen.add(name)  # its own check is under way, and counts
+                continue
             if isinstance(answer, Running):
                 running.append(watch)
             else:
+                watches.ran(watch, listing.shown_at(name))
                 actions += watches.judge(watch, answer, now)
         actions += watches.seen_running(running, now)
-        listing.worth += sum([watch.worth for watch in running])
+        listing.worth += sum([watch.worth for watch in running], worth)
         listing.answered += answered
         listing.token = page.next_page_token
         if listing.token is not None and answered >= WORTH and self._is_more_wanted(listing):
@@ -214,6 +248,8 @@ class Listings:
     def _end_pass(self, listing: Listing, now: float) -> None:
         for key in tuple(listing.due.values()):
             self._ask_alone(listing, key, now)
+        self._catch_up(listing, listing.unseen)
+        listing.passed()
         if listing.answered < WORTH * listing.pages:
             listing.rest(now)
         else:
@@ -222,12 +258,20 @@ class Listings:
 
     def _ask_alone(self, listing: Listing, key: OperationKey, now: float) -> None:
         """Let an operation be asked for alone from now on: lists miss it, or tell half of it."""
-        listing.members.pop(key.name, None)
+        shown_at, watch = listing.shown_at(key.name), listing.members.pop(key.name, None)
+        if watch is not None:
+            self._watches.ran(watch, shown_at)
         self._alone.add(key)
         if listing.due.pop(key.name, None) is not None:
             self._watches.answered(key)
         if key not in self._watches.checking:
             self._watches.check_again(key, now)
+
+    def _catch_up(self, listing: Listing, names: Iterable[str]) -> None:
+        """Let watches know when the last pass showed them, since the next one will not tell."""
+        for name in names:
+            if (watch := listing.members.get(name)) is not None:
+                self._watches.ran(watch, listing.shown_at(name))
 
     def _release(self, listing: Listing, now: float) -> None:
         """End a pass that failed: what waited for it is asked for alone this time."""
@@ -239,6 +283,7 @@ class Listings:
 
     def _give_up(self, listing: Listing, now: float) -> None:
         self._release(listing, now)
+        self._catch_up(listing, listing.members)
         self._useless.add(listing.parent)
         del self._by_parent[listing.parent]
 

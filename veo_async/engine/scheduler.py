@@ -151,7 +151,8 @@ class PollScheduler:
 
     def eta(self, key: OperationKey, now: float) -> Eta | None:
         """Return when an operation is likely to end, in seconds from `now`; None for one not under watch."""
-        return self._watches.eta(key, now)
+        shown_at = -math.inf if self._listings is None else self._listings.shown_at(key)
+        return self._watches.eta(key, now, shown_at)
 
     def eta_unsent(self, profile: Profile) -> Eta:
         """Return how long an operation of a profile is likely to take from its acceptance on."""
@@ -302,6 +303,8 @@ class PollScheduler:
         actions = [*lifted, *self._judge_check(event, now, is_news=is_news)]
         watch = self._watches.find(event.key)
         if watch is not None:  # else it is late, about what nobody waits for, and no news
+            if self._listings is not None:
+                self._watches.ran(watch, self._listings.shown_at(event.key))
             actions += self._watches.judge(watch, event.answer, now)
         return actions
 

@@ -51,11 +51,6 @@ EMPTY_GAPS_S = (15.0, 20.0, 25.0)
 """Done with nothing in it is asked again after these gaps before it counts as failed."""
 TELL_AFTER: Final = {CheckStep.TELL: 3, CheckStep.TELL_LATE: 10}
 STALLED_GAP_S = 300.0
-WORN = 0.5
-"""Of a gap. An operation that a list shows to run before so much of its gap is over keeps the check that it
-has: lists come more often than the checks that they save, and gaps take long to work out."""
-FRESH_S: Final = (1 - WORN) * TICK_S
-"""What is left of each tick of such a gap at that time."""
 SLEPT_S = 30.0
 """A deadline that is looked at so late fell into a time in which the machine or the loop stood still."""
 TELLING_GAPS = 1.5
@@ -101,6 +96,10 @@ class Watch:
     def worth(self) -> float:
         """What a look at it is worth: 1/gap²."""
         return _worth(self.gap_ticks)
+
+    def is_due_after(self, instant: float) -> bool:
+        """Return whether its next check is one of the cadence's, and later than `instant`."""
+        return self.gap_ticks > 0 and instant < self.due_at < math.inf
 
 
 @define(eq=False, weakref_slot=False)
@@ -208,12 +207,19 @@ class WatchList:
         self.checking.update(taken)
         return taken
 
-    def eta(self, key: OperationKey, now: float) -> Eta | None:
-        """Return when an operation is likely to end, in seconds from now; None when nobody waits for it."""
+    def eta(self, key: OperationKey, now: float, shown_at: float = -math.inf) -> Eta | None:
+        """Return when an operation is likely to end, in seconds from now; None when nobody waits for it.
+
+        Args:
+            key: Which one.
+            now: The instant.
+            shown_at: When a list showed it to run.
+        """
         watch = self._watches.get(key)
         if watch is None:
             return None
-        return watch.course.eta(watch.seen_running_at - watch.opened_at, now - watch.opened_at)
+        ran_at = shown_at if watch.waits_from < shown_at else watch.seen_running_at
+        return watch.course.eta(ran_at - watch.opened_at, now - watch.opened_at)
 
     def next_deadline(self) -> float:
         """Return when the next operation is past its deadline."""
@@ -286,9 +292,19 @@ class WatchList:
             if hastened and watch.key in hastened:
                 hastened.discard(watch.key)
                 self._schedule(watch, now)
-            elif not watch.gap_ticks or not now + FRESH_S * watch.gap_ticks < watch.due_at < math.inf:
+            else:
                 self._schedule_regular(watch, now)
         return actions
+
+    @property
+    def has_all_tokens(self) -> bool:
+        """No good answer could bring a token for retries back."""
+        return self._budget.is_full
+
+    def ran(self, watch: Watch, at: float) -> None:
+        """Take into account that an operation ran at an instant that may be past."""
+        if watch.waits_from < at:
+            self._see_running(watch, at)
 
     # ── what an answer means ────────────────────────────────────────────────────────────────────────────
 
