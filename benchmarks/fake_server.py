@@ -3,7 +3,7 @@
 `python fake_server.py` prints its port and serves until its standard input ends.
 
 - `GET …/operations/NAME` still runs; one that was submitted is done after `LIFE_S`, with one small video.
-- `GET …/operations` lists what was submitted, newest first, or else `LISTED` operations that still run.
+- `GET …/operations` lists what was submitted, newest first, or else `LISTED` of the model that still run.
 - `GET …/files/N:download` is a video of N bytes.
 - `GET /served` tells what was asked for, and how many connections were open at once at the most.
 """
@@ -26,6 +26,7 @@ END_OF_HEAD = b"\r\n\r\n"
 JSON = b"application/json; charset=UTF-8"
 PIECE = 1 << 18
 PAGE_SIZE = 100
+BEFORE_MODEL = "/v1beta/models/"
 BEFORE_PICTURES = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0\0\0\x08moov"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 FILE = re.compile(rb"/files/(\d+):download")
@@ -119,8 +120,8 @@ class Answering(asyncio.Protocol):
             self._write(json.dumps(Served.counts).encode())
         elif found := FILE.search(path):
             self._download(int(found[1]))
-        elif path.partition(b"?")[0].endswith(b"/operations"):
-            self._list(path.partition(b"?")[2].decode())
+        elif b"/operations?" in path:
+            self._list(*path.decode().removeprefix(BEFORE_MODEL).split("/operations?"))
         else:
             Served.counts["checks"] += 1
             Served.counts["statuses"] += 1
@@ -132,9 +133,9 @@ class Answering(asyncio.Protocol):
         else:
             self._write(b'{"name": "%s", "metadata": {"state": "RUNNING"}}' % name)
 
-    def _list(self, query: str) -> None:
+    def _list(self, model: str, query: str) -> None:
         asked = {name: values[0] for name, values in parse_qs(query).items()}
-        names = list(reversed(Served.ends)) or [operation(number) for number in range(LISTED)]
+        names = list(reversed(Served.ends)) or [operation(number, model) for number in range(LISTED)]
         first = int(asked.get("pageToken", 0))
         end = first + int(asked.get("pageSize", PAGE_SIZE))
         page: dict[str, object] = {"operations": [status(name) for name in names[first:end]]}

@@ -16,14 +16,19 @@ MODEL = "veo-3.1-fast-generate-preview"
 LIFE_S = 3.0
 """How long a submitted operation runs."""
 LISTED = 100
-"""Operations in a list of those that were not submitted here."""
+"""Operations of any model in a list of those that were not submitted here."""
 SMALL_VIDEO = 65_536
 """Bytes of the video of a submitted operation."""
 
 
-def operation(number: int) -> str:
+def operation(number: int, model: str = MODEL) -> str:
     """Return the name of one operation."""
-    return f"models/{MODEL}/operations/op{number:08d}"
+    return f"models/{model}/operations/op{number:08d}"
+
+
+def listed(operations: int) -> list[str]:
+    """Return the names of so many operations, `LISTED` of them in each model's list."""
+    return [operation(number % LISTED, f"{MODEL}-{number // LISTED}") for number in range(operations)]
 
 
 def served(port: int) -> dict[str, int]:

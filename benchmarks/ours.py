@@ -11,7 +11,7 @@ from typing import Any
 
 from callbacks import timed_callbacks
 from client import by_turns, main, measured, picture, sizes, steady
-from measuring import TICK_S, checked, operation
+from measuring import TICK_S, checked, listed, operation
 from resident import Peak, settled
 
 import veo_async as veo
@@ -46,7 +46,8 @@ async def pending(
     source = provider(port, AT_ONCE if burst else spread, can_list=listing)
     async with veo.VeoSession(source, poll=policy, on_exit="abort") as session:
         before = settled()
-        jobs = await session.attach_many([operation(number) for number in range(operations)])
+        names = listed(operations) if listing else [operation(number) for number in range(operations)]
+        jobs = await session.attach_many(names)
         found = await steady(port, seconds, before)
         assert len(jobs) == operations
     return found
