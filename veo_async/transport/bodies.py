@@ -20,9 +20,11 @@ from veo_async.wire import Base64Media
 __all__ = ["ByteStream", "Outgoing", "plain_body", "read_capped"]
 
 _ENCODED_AT_ONCE = 3 * 128 * 1024
-"""A multiple of three, so that the pieces' texts join to the text of the whole. A millisecond's work at most;
-smaller pieces cost more turns of the loop, larger ones are copied when the socket is full."""
+"""A multiple of three, so that the pieces' texts join to the text of the whole. Smaller pieces cost more
+system calls, larger ones fall out of the processor's cache (measured: the least CPU of six sizes)."""
 _READ_AT_ONCE = 8 * _ENCODED_AT_ONCE
+_PIECES_A_TURN = 3
+"""A millisecond's work at most; a turn of the loop for each piece costs a tenth more."""
 _INFLATED_AT_ONCE = 256 * 1024
 
 _GZIP = 31  # zlib's name for "a gzip header and trailer"
@@ -113,11 +115,14 @@ class Outgoing:
     def __aiter__(self) -> Self:
         # A class and not an async generator: nothing is left to clean up when the sending stops half-way.
         self._plan = self._steps()
+        self._pieces = 0
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece; the loop gets its turn here, as a free socket never suspends."""
-        await asyncio.sleep(0)
+        """Return the next piece; the loop gets its turns here, as a free socket never suspends."""
+        if self._pieces % _PIECES_A_TURN == 0:
+            await asyncio.sleep(0)
+        self._pieces += 1
         try:
             step = next(self._plan)
             while not isinstance(step, bytes):
