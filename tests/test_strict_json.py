@@ -138,7 +138,9 @@ def test_escaped_pairs_are_characters() -> None:
     assert decode(b'{"a": "\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
-@pytest.mark.parametrize("inside", [b"1", b'"]}"', b"", b'{"a": "["}, ' * 70 + b"1"])
+@pytest.mark.parametrize(
+    "inside", [b"1", b'"]}"', b"", b'{"a": "["}, ' * 70 + b"1", b'{"a":[]}, ' * 70 + b"1"]
+)
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'[{"a":', b"}]")])
 def test_depth(opening: bytes, closing: bytes, inside: bytes) -> None:
     """64 levels are read, 65 are not, 100,000 neither, whatever the texts hold."""
@@ -147,7 +149,7 @@ def test_depth(opening: bytes, closing: bytes, inside: bytes) -> None:
         pairs, odd = divmod(levels - 2, opening.count(b"[") + opening.count(b"{"))
         return b'{"a":%b%b[%b]%b%b}' % (b"[" * odd, opening * pairs, inside, closing * pairs, b"]" * odd)
 
-    deepest = MAX_DEPTH - (b"{" in inside)
+    deepest = MAX_DEPTH - (b"{" in inside) - (b"[]" in inside)
     decode(nested(deepest))
     for levels in (deepest + 1, 100_000):
         with pytest.raises(ProtocolError, match="nested deeper than 64"):

@@ -38,11 +38,12 @@ def decode(body: bytes) -> JsonObject:
     Raises:
         ProtocolError: it is anything else; `path` names the place where that is known.
     """
-    _refuse_other_than_json(body)
-    brackets = body.translate(None, _NO_BRACKETS)
-    may_be_deep = brackets.count(b"[") + brackets.count(b"{") > MAX_DEPTH
+    if not body.startswith(b"{"):
+        _refuse_other_than_json(body)
+    # Each level takes two brackets at least, so that few of them, or few bytes, are not too deep.
+    brackets = body.translate(None, _NO_BRACKETS) if len(body) > 2 * MAX_DEPTH else b""
     try:
-        value = _page(body, brackets) if may_be_deep else _single(body)
+        value = _page(body, brackets) if len(brackets) > 2 * MAX_DEPTH else _single(body)
     except UnicodeDecodeError as error:
         raise ProtocolError(f"the answer is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -55,8 +56,6 @@ def decode(body: bytes) -> JsonObject:
 
 
 def _refuse_other_than_json(body: bytes) -> None:
-    if body.startswith(b"{"):
-        return
     start = body[:64].lstrip()
     if not start and not body.strip():
         raise ProtocolError("the answer is empty")
@@ -74,8 +73,13 @@ def _title(body: bytes) -> str:
 
 
 def _single(body: bytes) -> object:
-    """Decode an answer that has no more brackets than levels are allowed, as that of one operation."""
-    return _COMPARING.decode(body.decode("utf-8"))
+    """Decode an answer that has too few brackets to be too deep, as that of one operation."""
+    text = body.decode("utf-8")
+    if text.startswith("{"):  # as nearly all do: `decode` looks for blanks on both sides first
+        value, end = _COMPARING.raw_decode(text)
+        if end == len(text):
+            return value
+    return _COMPARING.decode(text)
 
 
 def _page(body: bytes, brackets: bytes) -> object:
@@ -95,20 +99,24 @@ def _page(body: bytes, brackets: bytes) -> object:
         value: object = json.JSONDecoder(object_hook=count, **_NUMBERS).decode(body.decode("utf-8"))
     except RecursionError:
         raise _too_deep() from None
-    if not _is_flat(brackets, objects):
+    if not _is_flat(body, brackets, objects):
         _refuse_deep(value)
     return value if _has_keys_once(body, members) else _single(body)
 
 
-def _is_flat(brackets: bytes, objects: int) -> bool:
+def _is_flat(body: bytes, brackets: bytes, objects: int) -> bool:
     """Return whether an answer of so many objects is surely no deeper than allowed.
 
     As many braces as its objects have leave none for a text. Then a few passes take them away, each the
-    innermost pairs; of the other brackets there are too few to matter.
+    innermost pairs. Arrays are too few to matter, or all stand after a colon: at most one for each level.
     """
     braces = brackets.translate(None, b"[]")
-    if len(braces) != 2 * objects or len(brackets) - len(braces) > MAX_DEPTH // 2:
+    if len(braces) != 2 * objects:
         return False
+    if len(brackets) - len(braces) > MAX_DEPTH // 2:
+        arrays = body.count(b"[")
+        if arrays != body.count(b":[") + body.count(b": ["):
+            return False
     for _ in range(MAX_DEPTH // 4):
         if not braces:
             return True

@@ -26,10 +26,9 @@ __all__ = ["MAX_HEADERS", "MAX_LINE_BYTES", "DirectAnswer", "DirectClient"]
 MAX_LINE_BYTES: Final = 8190
 MAX_HEADERS: Final = 128
 
-_FIELDS_KEPT = 8
 _ORIGINS_KEPT = 8
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_URL: Final = re.compile(r"(?i)(https?://[^/?#\s]+)([^#\s]*)(?:#.*)?")
+_URL: Final = re.compile(r"([hH][tT]{2}[pP][sS]?://[^/?#\x00-\x20\x7f]+)([^#\x00-\x20\x7f]*+)(?:#.*)?")
 """Origin, and what is asked for there."""
 _INTERIM: Final = frozenset(range(100, 200)) - {101}
 
@@ -80,8 +79,9 @@ class DirectClient:
         self._connector = connector
         self._timeout = timeout
         self._held_bytes = held_bytes
-        self._headers = tuple(headers.items())
-        self._fields = lru_cache(maxsize=_FIELDS_KEPT)(_fields)
+        self._headers = dict(headers)
+        self._last_headers: Mapping[str, str] | None = None
+        self._last_fields = b""
         self._to = lru_cache(maxsize=_ORIGINS_KEPT)(_to)
 
     async def open(
@@ -122,12 +122,13 @@ class DirectClient:
             raise aiohttp.NonHttpUrlClientError(url)
         target, host = self._to(found[1])
         path = found[2] if found[2].startswith("/") else f"/{found[2]}"
-        fields = self._fields((*self._headers, *headers.items()))
+        if headers is not self._last_headers:  # those of most requests are one and the same object
+            self._last_fields, self._last_headers = _fields({**self._headers, **headers}), headers
         size = body.length if isinstance(body, Outgoing) else len(body or b"")
         length = b"" if body is None else b"Content-Length: %d\r\n" % size
-        start = _line(f"{method} {path} HTTP/1.1")
+        start = f"{method} {path} HTTP/1.1\r\n".encode()
         rest = body if isinstance(body, bytes) else b""
-        return target, b"".join([start, host, fields, length, b"\r\n", rest])
+        return target, b"".join([start, host, self._last_fields, length, b"\r\n", rest])
 
     def _begin(self, connection: Connection, request: bytes) -> ResponseHandler:
         """Send what there is of a request, and return what reads its answer."""
@@ -159,8 +160,8 @@ async def _send(body: Outgoing, protocol: ResponseHandler) -> None:
         protocol.start_timeout()
 
 
-def _fields(headers: tuple[tuple[str, str], ...]) -> bytes:
-    return b"".join(_line(f"{name}: {value}") for name, value in headers)
+def _fields(headers: Mapping[str, str]) -> bytes:
+    return b"".join(_line(f"{name}: {value}") for name, value in headers.items())
 
 
 def _line(text: str) -> bytes:
