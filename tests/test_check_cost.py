@@ -20,7 +20,7 @@ from veo_async import Limits, PollPolicy, Provider, Rate, VeoSession
 
 pytestmark = pytest.mark.anyio
 
-CALLS_A_CHECK = 96.0
+CALLS_A_CHECK = 98.0
 """Seen, on CPython 3.11 to 3.13. Should you have made it less, write the new figure here."""
 CALLS_A_LISTED_STATUS = 7.8
 """The same for each operation that a list of a hundred answers."""

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from veo_async.models import Media
 from veo_async.options import Timeouts
-from veo_async.transport import LostFailure, NotSentFailure, Transport, bodies
+from veo_async.transport import LostFailure, NotSentFailure, Transport, bodies, connectors
 from veo_async.wire import Base64Media, Request
 
 from .trap import KEY, PATIENT, Visit, give_media, head, transport_for, trap
@@ -161,8 +161,52 @@ async def test_a_body_that_was_not_read_to_its_end_costs_the_connection() -> Non
     async with trap(long) as server, transport_for(server.origin) as transport:
         with pytest.raises(LostFailure, match="longer than 1000 bytes"):
             await transport.send(get(server.url("/long"), max_bytes=1000))
+        await server.closed()
         assert (await transport.send(get(server.url()))).body == b"{}"
     assert server.connections == 2
+
+
+async def test_checks_at_two_origins_wait_for_no_connection_of_each_other() -> None:
+    async with trap(echo) as one, trap(echo) as other, transport_for(one.origin, connections=1) as transport:
+        for server in (one, other, one, one):
+            response = await asyncio.wait_for(transport.send(get(server.url())), 5)
+            assert response.body == b"GET / HTTP/1.1"
+    assert (one.connections, other.connections) == (1, 1)
+
+
+async def test_a_connection_that_the_server_closed_in_the_meantime_serves_no_more() -> None:
+    async def last(visit: Visit) -> None:
+        await echo(visit)
+        await visit.close()
+
+    async with trap(last) as server, transport_for(server.origin) as transport:
+        for _ in range(3):
+            assert (await transport.send(get(server.url()))).body == b"GET / HTTP/1.1"
+            await server.closed()
+    assert server.connections == 3
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+async def test_connections_that_were_idle_for_long_are_closed(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The one that was to serve again, and those that are not wanted any more."""
+
+    async def answer(visit: Visit) -> None:
+        if visit.seen.line.startswith("GET /meanwhile"):
+            monkeypatch.setattr(connectors, "HELD_S", 0.0)
+        await echo(visit)
+
+    async with trap(answer) as server, transport_for(server.origin) as transport:
+        await asyncio.gather(*(transport.send(get(server.url())) for _ in range(3)))
+        assert (server.connections, server.open) == (3, 3)
+        if when == "before":
+            monkeypatch.setattr(connectors, "HELD_S", 0.0)
+        await transport.send(get(server.url(f"/{when}")))
+        monkeypatch.undo()
+        await server.closed(but=1)
+        await transport.send(get(server.url()))
+    assert server.connections == (4 if when == "before" else 3)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 700_001])

@@ -77,6 +77,8 @@ class Trap:
     scheme: str = "http"
     seen: list[Seen] = field(factory=list[Seen])
     connections: int = 0
+    open: int = 0
+    """Connections that are open now."""
     received: bytearray = field(factory=bytearray)
     """Every byte that arrived, a request or not."""
 
@@ -87,13 +89,23 @@ class Trap:
     def url(self, path: str = "/") -> str:
         return self.origin + path
 
+    async def closed(self, but: int = 0) -> None:
+        """Wait until no more connections than `but` are open, and both sides have had turns to see it."""
+        async with asyncio.timeout(5):
+            while self.open > but:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             while not writer.is_closing():
                 seen = await self._read(reader)
                 self.seen.append(seen)
                 await self.answer(Visit(seen, writer))
+        self.open -= 1
         writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> Seen:
@@ -156,6 +168,7 @@ def transport_for(
     trace: Callable[[TraceEvent], None] | None = None,
     proxy: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
+    connections: int = 16,
 ) -> Transport:
     """Make a transport whose key belongs to the origins `own`."""
     return Transport(
@@ -166,4 +179,5 @@ def transport_for(
         trace=trace,
         proxy=proxy,
         ssl=ssl,
+        check_connections=connections,
     )

@@ -18,7 +18,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -32,11 +32,16 @@ from veo_async.transport.relays import BufferedProtocol, RelayProtocol
 __all__ = [
     "JOURNEY",
     "FramedConnector",
+    "HoldingConnector",
     "Journey",
     "MarkedConnector",
     "Watchdog",
     "guarded_socket",
 ]
+
+
+HELD_S: Final = 15.0
+"""How long a connection may have been idle to be used again: as long as aiohttp has it."""
 
 
 class Journey:
@@ -176,7 +181,7 @@ class MarkedConnector(aiohttp.TCPConnector):
         """Return a connection for `req` after its journey's `connected` went well."""
         journey = JOURNEY.get()
         journey.begin()
-        connection = await super().connect(req, traces, timeout)
+        connection = await self.ready(req, traces, timeout)
         wire, reader = connection.transport, connection.protocol
         if wire is not None and reader is not None:
             relay = wire.get_protocol()
@@ -190,6 +195,69 @@ class MarkedConnector(aiohttp.TCPConnector):
             connection.close()
             raise
         return connection
+
+    async def ready(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return a connection for `req`, one that served before if there is any."""
+        return await super().connect(req, traces, timeout)
+
+    def give_back(self, connection: Connection, req: aiohttp.ClientRequest) -> None:  # noqa: ARG002
+        """Take a connection back; where its answer was not read to its end, it is closed."""
+        connection.release()
+
+
+class HoldingConnector(MarkedConnector):
+    """For the short answers of one origin, one after the other on the same connections.
+
+    They are held ready here: that aiohttp takes one in and hands it out is a twentieth of a status check.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Make ready to connect; `options` are those of `aiohttp.TCPConnector`."""
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
+        self._held: list[tuple[Connection, aiohttp.ClientRequest, float]] = []
+
+    async def ready(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        """Return the connection that served last, if that was for the same origin and not long ago.
+
+        Args:
+            req: Where to; one and the same object for each origin.
+            traces: As for aiohttp.
+            timeout: As for aiohttp.
+        """
+        now = self._loop.time()
+        while self._held:
+            connection, served, since = self._held.pop()
+            if served is not req:
+                connection.release()
+            elif now - since > HELD_S or not _is_reusable(connection):
+                connection.close()
+            else:
+                return connection
+        return await super().ready(req, traces, timeout)
+
+    def give_back(self, connection: Connection, req: aiohttp.ClientRequest) -> None:
+        """Hold a connection ready, unless its answer was not read to its end; let go of what is long idle."""
+        if not _is_reusable(connection):
+            connection.close()
+            return
+        now = self._loop.time()
+        self._held.append((connection, req, now))
+        while now - self._held[0][2] > HELD_S:
+            self._held.pop(0)[0].close()
+
+    def let_go(self) -> None:
+        """Give all that are held back to aiohttp, which closes them."""
+        while self._held:
+            self._held.pop()[0].release()
+
+
+def _is_reusable(connection: Connection) -> bool:
+    protocol = connection.protocol
+    return protocol is not None and protocol.is_connected() and not protocol.should_close
 
 
 class FramedConnector(MarkedConnector):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 import aiohttp
@@ -20,6 +20,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from veo_async.transport.bodies import Outgoing
+from veo_async.transport.connectors import MarkedConnector
 
 __all__ = ["MAX_HEADERS", "MAX_LINE_BYTES", "DirectAnswer", "DirectClient"]
 
@@ -36,26 +37,26 @@ _INTERIM: Final = frozenset(range(100, 200)) - {101}
 class DirectAnswer:
     """The head of an answer, and its body."""
 
-    __slots__ = ("_connection", "_sending", "content", "headers", "status")
+    __slots__ = ("_give_back", "_sending", "content", "headers", "status")
 
     def __init__(
         self,
-        connection: Connection,
+        give_back: Callable[[], None],
         message: RawResponseMessage,
         content: aiohttp.StreamReader,
         sending: asyncio.Task[None] | None,
     ) -> None:
-        self._connection = connection
+        self._give_back = give_back
         self._sending = sending
         self.status: int = message.code
         self.headers: MultiMapping[str] = message.headers
         self.content: aiohttp.StreamReader = content
 
     def close(self) -> None:
-        """Give the connection back; where the answer was not read to its end, aiohttp closes it."""
+        """Give the connection back; where the answer was not read to its end, it is closed."""
         if self._sending is not None:
             self._sending.cancel()
-        self._connection.release()
+        self._give_back()
 
 
 class DirectClient:
@@ -63,7 +64,7 @@ class DirectClient:
 
     def __init__(
         self,
-        connector: aiohttp.TCPConnector,
+        connector: MarkedConnector,
         timeout: aiohttp.ClientTimeout,
         headers: Mapping[str, str],
         held_bytes: int,
@@ -111,7 +112,8 @@ class DirectClient:
                 sending.cancel()
             connection.close()
             raise
-        return DirectAnswer(connection, message, content, sending)
+        give_back = partial(self._connector.give_back, connection, target)
+        return DirectAnswer(give_back, message, content, sending)
 
     def _written(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Outgoing | None

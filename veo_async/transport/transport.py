@@ -31,8 +31,8 @@ from veo_async.transport.bodies import Outgoing, plain_body, read_capped
 from veo_async.transport.connectors import (
     JOURNEY,
     FramedConnector,
+    HoldingConnector,
     Journey,
-    MarkedConnector,
     Watchdog,
     guarded_socket,
 )
@@ -170,7 +170,7 @@ class Transport:
         # A status check that is spoilt is asked again, and there are too many of them to look at each piece,
         # or to have a timer each (measured: 11 % of a check): for them the watchdog counts its looks.
         is_check = kind == "check"
-        connector = (MarkedConnector if is_check else FramedConnector)(
+        connector = (HoldingConnector if is_check else FramedConnector)(
             limit=limit,
             force_close=force_close,
             ssl=self._ssl or True,
@@ -201,6 +201,8 @@ class Transport:
         await self._closing.enter_async_context(session)
         silence = ceil(read_timeout / period) if is_check else inf
         direct = None
+        if isinstance(connector, HoldingConnector):
+            self._closing.callback(connector.let_go)
         if self._proxy is None and not self._trust_env:
             fields = {**_HEADERS, "Connection": "close"} if force_close else _HEADERS
             direct = DirectClient(connector, timeout, fields, _HELD_BYTES[kind])
