@@ -119,6 +119,19 @@ def test_passes_wait_for_the_shortest_gap() -> None:
     assert wake(scheduler) == 15
 
 
+def test_lists_of_many_models_come_in_one_turn_whenever_their_answers_came() -> None:
+    policy = PollPolicy(min_interval=1, max_interval=3)
+    scheduler = PollScheduler(policy=policy, limits=FREELY, parent_of=model_of)
+    scheduler.handle(*opened(*many(50, "a"), *many(50, "b")), now=0)
+    a, b = OperationParent("p", "a"), OperationParent("p", "b")
+    asked_at = wake(scheduler)
+    assert turn(scheduler, asked_at) == [CheckList(a), CheckList(b)]
+    scheduler.handle(ListEnded(a, page(*many(50, "a")), asked_at), now=asked_at + 0.01)
+    scheduler.handle(ListEnded(b, page(*many(50, "b")), asked_at), now=asked_at + 0.1)
+    assert wake(scheduler) == asked_at + 1
+    assert turn(scheduler, asked_at + 1) == [CheckList(a), CheckList(b)]
+
+
 def test_what_falls_due_shortly_before_a_pass_waits_for_it() -> None:
     """A second; what falls due earlier draws the pass near."""
     scheduler = PollScheduler(policy=FIVE, limits=FREELY, parent_of=model_of)

@@ -23,7 +23,7 @@ from typing import Final
 from veo_async.answers import Finished, Listed, Lost, NotSent, Refused, Running, Unreadable
 from veo_async.engine.events import Action, CheckList, ListEnded, OperationKey, OperationParent
 from veo_async.engine.retries import NO_LISTS_STATUSES, has_no_lists, holds_for_all
-from veo_async.engine.watches import Watch, WatchList
+from veo_async.engine.watches import TICK_S, Watch, WatchList
 
 __all__ = ["Listings", "is_never"]
 
@@ -96,7 +96,10 @@ class Listing:
         self._rest_s = REST_S
         gap = math.sqrt(self.pages / self.worth) if self.worth else math.inf
         self.gap = max(shortest, gap)
-        self.next_at = now + self.gap
+        next_at = now + self.gap
+        if TICK_S <= self.gap < math.inf:  # on the checks' grid, so that one turn serves many parents' lists
+            next_at = max(round(next_at / TICK_S) * TICK_S, self.begun_at + shortest)
+        self.next_at = next_at
 
 
 class Listings:
@@ -212,9 +215,9 @@ class Listings:
             watch = members.get(name)
             if watch is None or watch.is_over:
                 continue  # somebody else's, or over: nobody's news
-            if may_pass and isinstance(answer, Running) and watch.is_due_after(soon):
+            if may_pass and isinstance(answer, Running) and (spare := watch.worth_beyond(soon)):
                 answered += 1  # seen in passing, as most are
-                worth += watch.worth
+                worth += spare
                 continue
             if not isinstance(answer, _TELLING):
                 self._ask_alone(listing, watch.key, now)

@@ -97,9 +97,9 @@ class Watch:
         """What a look at it is worth: 1/gap²."""
         return _worth(self.gap_ticks)
 
-    def is_due_after(self, instant: float) -> bool:
-        """Return whether its next check is one of the cadence's, and later than `instant`."""
-        return self.gap_ticks > 0 and instant < self.due_at < math.inf
+    def worth_beyond(self, instant: float) -> float:
+        """Return what a look is worth, if the next check is the cadence's and later than `instant`; else 0."""
+        return _worth(self.gap_ticks) if instant < self.due_at < math.inf else 0.0
 
 
 @define(eq=False, weakref_slot=False)
