@@ -426,7 +426,9 @@ class VeoSession:
     ) -> list[Path]:
         """Store a result's videos, or one video, and return the paths: whole files or an error.
 
-        Cancelling is safe: nothing broken stays under a final name.
+        A result's files are recorded with their job, by their SHA-256 (see `files`); whose job a single video
+        is from is not known, so it is stored without. Cancelling is safe: nothing broken stays under a final
+        name.
 
         Args:
             source: What `await job` gave, or one of its videos.
