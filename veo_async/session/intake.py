@@ -196,7 +196,7 @@ async def _row(request: VideoRequest, provider: Provider, ledger: Ledger) -> Job
     """Return a new job's row, its request as it will be sent."""
     model = check(request, provider)
     loaded = await media.loaded(request)
-    if provider.capabilities.url_only_media and provider.upload is not None:
+    if provider.dialect.capabilities.url_only_media and provider.upload is not None:
         # Here and not at the submit: between a quota's grant and its use nothing may take its time.
         ready = await media.hosted(loaded, provider.upload, ledger)
         # By content: the same picture may get another URL each time. Hashing it would hold up the loop.

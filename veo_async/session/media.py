@@ -31,7 +31,7 @@ _WEB: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 def homeless(request: VideoRequest, provider: Provider) -> Iterator[Problem]:
     """Yield the media of this machine that a service of URLs cannot get at."""
-    if provider.capabilities.url_only_media and provider.upload is None:
+    if provider.dialect.capabilities.url_only_media and provider.upload is None:
         fields = (field for field, media in _named(request) if media.uri is None)
         yield from (Problem(field=field, message=_WAY_OUT) for field in fields)
 
@@ -126,8 +126,9 @@ def _checked_url(field: str, url: object) -> str:
 
 
 async def _each(request: VideoRequest, change: Callable[[str, Media], Awaitable[Media]]) -> VideoRequest:
-    changed = {field: await change(field, media) for field, media in _named(request)}
-    if not changed:
+    given = dict(_named(request))
+    changed = {field: await change(field, media) for field, media in given.items()}
+    if all(changed[field] is media for field, media in given.items()):
         return request
     count = len(request.reference_images)
     return evolve(
