@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
+import aiohttp
 import pytest
 from attrs import evolve
+from yarl import URL
 
 from veo_async.models import Media
 from veo_async.options import Timeouts
 from veo_async.transport import LostFailure, NotSentFailure, Transport, bodies, connectors
+from veo_async.transport.connectors import JOURNEY, HoldingConnector, Journey
 from veo_async.wire import Base64Media, Request
 
 from .trap import KEY, PATIENT, Visit, give_media, head, transport_for, trap
@@ -184,6 +187,20 @@ async def test_a_connection_that_the_server_closed_in_the_meantime_serves_no_mor
             assert (await transport.send(get(server.url()))).body == b"GET / HTTP/1.1"
             await server.closed()
     assert server.connections == 3
+
+
+async def test_a_connection_that_comes_back_after_the_end_is_not_held() -> None:
+    """Its exchange was still under way when the transport was closed."""
+    async with trap(echo) as server:
+        connector = HoldingConnector()
+        token = JOURNEY.set(Journey(10))
+        target = aiohttp.ClientRequest("GET", URL(server.origin))
+        connection = await connector.connect(target, [], aiohttp.ClientTimeout())
+        JOURNEY.reset(token)
+        connector.let_go()
+        connector.give_back(connection, target)
+        assert connection.closed
+        await connector.close()
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])

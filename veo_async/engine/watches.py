@@ -98,7 +98,7 @@ class Watch:
         return _worth(self.gap_ticks)
 
     def worth_beyond(self, instant: float) -> float:
-        """Return what a look is worth, if the next check is the cadence's and later than `instant`; else 0."""
+        """Return what a look is worth, if the next check is the cadence's and after `instant`; else 0."""
         return _worth(self.gap_ticks) if instant < self.due_at < math.inf else 0.0
 
 

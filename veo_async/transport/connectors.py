@@ -217,6 +217,7 @@ class HoldingConnector(MarkedConnector):
         """Make ready to connect; `options` are those of `aiohttp.TCPConnector`."""
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
         self._held: list[tuple[Connection, aiohttp.ClientRequest, float]] = []
+        self._holds = True
 
     async def ready(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -241,8 +242,8 @@ class HoldingConnector(MarkedConnector):
 
     def give_back(self, connection: Connection, req: aiohttp.ClientRequest) -> None:
         """Hold a connection ready, unless its answer was not read to its end; let go of what is long idle."""
-        if not _is_reusable(connection):
-            connection.close()
+        if not (self._holds and _is_reusable(connection)):
+            connection.release()
             return
         now = self._loop.time()
         self._held.append((connection, req, now))
@@ -250,7 +251,8 @@ class HoldingConnector(MarkedConnector):
             self._held.pop(0)[0].close()
 
     def let_go(self) -> None:
-        """Give all that are held back to aiohttp, which closes them."""
+        """Give all that are held back to aiohttp, which closes them, and hold no more."""
+        self._holds = False
         while self._held:
             self._held.pop()[0].release()
 
