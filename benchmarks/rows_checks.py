@@ -29,12 +29,13 @@ def against_genai(
 ) -> Figure:
     """Return a figure of ours by google-genai's."""
     ours, theirs = comparison.our(measure), comparison.their(measure)
+    digits = 1 if ours < FEW else 0
     return Figure(
         what=what,
         value=ours / theirs,
         unit="share",
         goal=None if most is None else Goal(most=most),
-        note=f"{ours:,.{ours < FEW:d}f} {unit} against google-genai's {theirs:,.0f}",
+        note=f"{ours:,.{digits}f} {unit} against google-genai's {theirs:,.0f}",
         details=comparison.details(measure),
     )
 

@@ -142,6 +142,8 @@ async def test_a_video_is_stored_whole_with_its_digest(run: Run) -> None:
     assert run.target.read_bytes() == VIDEO
     assert stat.S_IMODE(run.target.stat().st_mode) == 0o600
     assert run.left() == [run.target]
+    assert server.seen[0].headers["accept-encoding"] == "identity"
+    assert server.seen[0].headers["x-goog-api-key"] == KEY
 
 
 async def test_a_file_whose_digest_nobody_keeps_is_not_hashed(run: Run) -> None:
@@ -149,8 +151,6 @@ async def test_a_file_whose_digest_nobody_keeps_is_not_hashed(run: Run) -> None:
         stored = await run.save(server, hashed=False)
     assert stored == StoredFile(run.target, None, len(VIDEO))
     assert run.target.read_bytes() == VIDEO
-    assert server.seen[0].headers["accept-encoding"] == "identity"
-    assert server.seen[0].headers["x-goog-api-key"] == KEY
 
 
 @pytest.mark.parametrize(

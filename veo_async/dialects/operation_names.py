@@ -13,7 +13,7 @@ from veo_async.dialects.checks import ID, is_id, is_model_name
 from veo_async.dialects.excerpts import excerpt
 from veo_async.errors import InvalidRequestError, ProtocolError
 
-__all__ = ["FullNames", "full_name", "full_names", "given_name", "parts", "same"]
+__all__ = ["full_name", "full_names", "given_name", "parts", "same"]
 
 NAMES_KEPT: Final = 4096
 """Names of a model's list that are read once, however many pages they come in."""

@@ -122,7 +122,7 @@ class Listings:
 
     def opened(self, key: OperationKey) -> None:
         """Note that an operation is under watch."""
-        parent = OperationParent(key.provider, self._parent_of(key.name))
+        parent = self._parent(key)
         watch = self._watches.find(key)
         if parent not in self._useless and watch is not None:
             self._by_parent.setdefault(parent, Listing(parent)).members[key.name] = watch
@@ -140,8 +140,7 @@ class Listings:
     def alone(self, keys: Iterable[OperationKey], now: float) -> Iterator[OperationKey]:
         """Return those of the due operations that are to be asked for alone; lists answer the rest."""
         for key in keys:
-            parent = OperationParent(key.provider, self._parent_of(key.name))
-            listing = self._by_parent.get(parent)
+            listing = self._by_parent.get(self._parent(key))
             if listing is None or key in self._alone or not self._is_in_use(listing, now):
                 yield key
             else:
@@ -149,7 +148,7 @@ class Listings:
 
     def shown_at(self, key: OperationKey) -> float:
         """Return when lists last showed an operation to run, unless it came later."""
-        listing = self._by_parent.get(OperationParent(key.provider, self._parent_of(key.name)))
+        listing = self._by_parent.get(self._parent(key))
         return -math.inf if listing is None else listing.shown_at(key.name)
 
     def returned(self, parent: OperationParent, now: float) -> bool:
@@ -182,6 +181,9 @@ class Listings:
         return []
 
     # ── one pass ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _parent(self, key: OperationKey) -> OperationParent:
+        return OperationParent(key.provider, self._parent_of(key.name))
 
     def _is_in_use(self, listing: Listing, now: float) -> bool:
         """Return whether lists answer this parent's operations now; begins a pass to see whether they can."""
@@ -261,9 +263,8 @@ class Listings:
 
     def _ask_alone(self, listing: Listing, key: OperationKey, now: float) -> None:
         """Let an operation be asked for alone from now on: lists miss it, or tell half of it."""
-        shown_at, watch = listing.shown_at(key.name), listing.members.pop(key.name, None)
-        if watch is not None:
-            self._watches.ran(watch, shown_at)
+        self._catch_up(listing, (key.name,))
+        listing.members.pop(key.name, None)
         self._alone.add(key)
         if listing.due.pop(key.name, None) is not None:
             self._watches.answered(key)
@@ -271,7 +272,7 @@ class Listings:
             self._watches.check_again(key, now)
 
     def _catch_up(self, listing: Listing, names: Iterable[str]) -> None:
-        """Let watches know when the last pass showed them, since the next one will not tell."""
+        """Let watches know when the last pass showed them, since no later one will tell."""
         for name in names:
             if (watch := listing.members.get(name)) is not None:
                 self._watches.ran(watch, listing.shown_at(name))

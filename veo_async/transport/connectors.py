@@ -18,7 +18,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -207,6 +207,14 @@ class MarkedConnector(aiohttp.TCPConnector):
         connection.release()
 
 
+class _Held(NamedTuple):
+    """A connection that is ready, what it was made for, and since when it is idle."""
+
+    connection: Connection
+    req: aiohttp.ClientRequest
+    since: float
+
+
 class HoldingConnector(MarkedConnector):
     """For the short answers of one origin, one after the other on the same connections.
 
@@ -216,7 +224,7 @@ class HoldingConnector(MarkedConnector):
     def __init__(self, **options: Any) -> None:
         """Make ready to connect; `options` are those of `aiohttp.TCPConnector`."""
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
-        self._held: list[tuple[Connection, aiohttp.ClientRequest, float]] = []
+        self._held: list[_Held] = []
         self._holds = True
 
     async def ready(
@@ -231,13 +239,13 @@ class HoldingConnector(MarkedConnector):
         """
         now = self._loop.time()
         while self._held:
-            connection, served, since = self._held.pop()
-            if served is not req:
-                connection.release()
-            elif now - since > HELD_S or not _is_reusable(connection):
-                connection.close()
+            held = self._held.pop()
+            if held.req is not req:
+                held.connection.release()
+            elif now - held.since > HELD_S or not _is_reusable(held.connection):
+                held.connection.close()
             else:
-                return connection
+                return held.connection
         return await super().ready(req, traces, timeout)
 
     def give_back(self, connection: Connection, req: aiohttp.ClientRequest) -> None:
@@ -246,15 +254,15 @@ class HoldingConnector(MarkedConnector):
             connection.release()
             return
         now = self._loop.time()
-        self._held.append((connection, req, now))
-        while now - self._held[0][2] > HELD_S:
-            self._held.pop(0)[0].close()
+        self._held.append(_Held(connection, req, now))
+        while now - self._held[0].since > HELD_S:
+            self._held.pop(0).connection.close()
 
     def let_go(self) -> None:
         """Give all that are held back to aiohttp, which closes them, and hold no more."""
         self._holds = False
         while self._held:
-            self._held.pop()[0].release()
+            self._held.pop().connection.release()
 
 
 def _is_reusable(connection: Connection) -> bool:

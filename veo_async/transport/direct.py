@@ -81,8 +81,8 @@ class DirectClient:
         self._timeout = timeout
         self._held_bytes = held_bytes
         self._headers = dict(headers)
-        self._last_headers: Mapping[str, str] | None = None
-        self._last_fields = b""
+        self._last_headers: Mapping[str, str] = {}
+        self._last_fields = _fields(self._headers)
         self._to = lru_cache(maxsize=_ORIGINS_KEPT)(_to)
 
     async def open(
@@ -124,8 +124,8 @@ class DirectClient:
             raise aiohttp.NonHttpUrlClientError(url)
         target, host = self._to(found[1])
         path = found[2] if found[2].startswith("/") else f"/{found[2]}"
-        if headers is not self._last_headers:  # those of most requests are one and the same object
-            self._last_fields, self._last_headers = _fields({**self._headers, **headers}), headers
+        if headers != self._last_headers:  # those of most requests are the same
+            self._last_fields, self._last_headers = _fields({**self._headers, **headers}), dict(headers)
         size = body.length if isinstance(body, Outgoing) else len(body or b"")
         length = b"" if body is None else b"Content-Length: %d\r\n" % size
         start = f"{method} {path} HTTP/1.1\r\n".encode()

@@ -133,8 +133,6 @@ class Transport:
         self._ssl = ssl
         self._trust_env = trust_env
         self._redactor = Redactor()
-        self._keyed: tuple[Mapping[str, str], ...] = ({}, {}, {})
-        """Headers of the last request, its credential, and both together: the same for most that follow."""
         self._tracer = None if trace is None else Tracer(trace, self._redactor)
         self._closing = AsyncExitStack()
 
@@ -388,12 +386,8 @@ class Transport:
         if request.keyless or not self.owns(request.url):
             return request.headers
         credential = await self._authorization()
-        given, key, headers = self._keyed
-        if given is not request.headers or key != credential:
-            self._redactor.learn(credential)
-            headers = {**request.headers, **credential}
-            self._keyed = request.headers, credential, headers
-        return headers
+        self._redactor.learn(credential)
+        return {**request.headers, **credential}
 
     def _failure(self, error: Exception, journey: Journey, kept: list[bytes]) -> _Failure:
         reason = self._redactor.clean(describe(error))
