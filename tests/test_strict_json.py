@@ -141,7 +141,10 @@ def test_escaped_pairs_are_characters() -> None:
 @pytest.mark.parametrize(
     "inside", [b"1", b'"]}"', b"", b'{"a": "["}, ' * 70 + b"1", b'{"a":[]}, ' * 70 + b"1"]
 )
-@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]"), (b'{"a":"}","b":', b',"c":"{"}')],
+)
 def test_depth(opening: bytes, closing: bytes, inside: bytes) -> None:
     """64 levels are read, 65 are not, 100,000 neither, whatever the texts hold."""
 
